@@ -170,6 +170,14 @@ fn a_code_of_a_declared_account_is_refused_too() {
         app.with_secret(postern_shared::credential::secret::Secret::from_bytes(bytes).unwrap());
     let file = backup(&mut test);
     accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
+    // of a secret that cannot be read nobody can refuse the codes
+    let aside = folder.path().join("aside");
+    fs::rename(&secret, &aside).unwrap();
+    let options = RestoreOptions::default();
+    let unread = try_restore(&mut test, &file, Replaced::Lost, options, NOW);
+    let named = secret.display().to_string();
+    assert_contains(unread.unwrap_err().to_string(), named);
+    fs::rename(&aside, &secret).unwrap();
     restored(&mut test, &file, Replaced::Lost);
     assert!(
         test.attempt("alice", &code_of(&app, 0), NOW)

@@ -64,7 +64,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
         failure => failure,
     })?;
     drop(locked_keys);
-    tell(run.output, &backup.header, &report)
+    tell(run.output, config, &backup.header, &report)
 }
 
 /// Makes the temporary store and the process that puts it in place, and restores as the user who
@@ -283,7 +283,12 @@ fn confirm(output: Output, what: &RestoreArguments, header: &BackupHeader) -> Co
     }
 }
 
-fn tell(output: Output, header: &BackupHeader, restored: &Restored) -> CommandResult {
+fn tell(
+    output: Output,
+    config: &Config,
+    header: &BackupHeader,
+    restored: &Restored,
+) -> CommandResult {
     let report = &restored.report;
     if output.is_json() {
         let accounts: Vec<Value> = report
@@ -325,9 +330,14 @@ fn tell(output: Output, header: &BackupHeader, restored: &Restored) -> CommandRe
         ))?;
     }
     for name in &report.damaged {
-        output.warn(format_args!(
-            "a secret of {name} cannot be opened; disable {name} and enroll it again"
-        ))?;
+        match config.find_declared_account(name) {
+            Some(_) => output.warn(format_args!(
+                "a secret of {name} in the store cannot be opened; the one that the configuration declares is used"
+            ))?,
+            None => output.warn(format_args!(
+                "a secret of {name} cannot be opened; disable {name} and enroll it again"
+            ))?,
+        }
     }
     for name in report.removed.iter().take(MOST_SHOWN) {
         output.warn(format_args!(

@@ -4,10 +4,11 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use testhost::{
     APP, CommandOutput, DURABLE, Disk, Host, KEY, Postern, STORE, STORE_FOLDER, Store, Web,
     WebClient, assert_contains, assert_lacks, failing_at_calls, has_failed, killed_at_calls,
-    was_killed,
+    wait_until, was_killed,
 };
 
 const FOLDER: &str = "/var/backups/postern";
@@ -266,6 +267,15 @@ fn a_backup_with_the_key_restores_a_lost_host() {
         &wrong.err,
         "the passphrase does not open the key file in it",
     );
+    // a clock that was set back is noticed, and the keys are named that are in the file by now
+    host.clock.back(3600);
+    let early = Postern::call(&format!("restore {FILE} --yes {with_key}")).refuses();
+    assert_contains(&early.err, "the clock of this host shows");
+    assert_contains(
+        &early.err,
+        format!("the keys of the backup were added to {KEY}"),
+    );
+    host.clock.forward(3600);
     for _ in 0..2 {
         let restored = Postern::call(&format!("restore {FILE} --yes {with_key} --json")).does();
         let restored = restored.json();
@@ -419,7 +429,26 @@ fn a_full_disk_costs_neither_the_store_nor_the_backup_before() {
         assert!(is_named, "{more}: {}", output.err);
         assert_eq!(files(), before, "{more}");
     }
+    // whoever may run a program of that name does not hold up a restore
+    let named = "/tmp/posternd";
+    fs::copy("/usr/bin/sleep", named).expect("root may do it");
+    let mut other = Command::new("setpriv")
+        .args([
+            "--reuid=65534",
+            "--regid=65534",
+            "--clear-groups",
+            named,
+            "600",
+        ])
+        .spawn()
+        .expect("setpriv runs");
+    wait_until("the program starts", || {
+        let program = fs::read_link(format!("/proc/{}/exe", other.id()))?;
+        Ok(program == Path::new(named))
+    });
     restore().does();
+    other.kill().expect("it runs");
+    other.wait().expect("it has ended");
     Postern::call("status alice").does();
 }
 
@@ -439,7 +468,7 @@ fn people_sign_in_while_a_backup_goes_to_a_reader_that_does_not_read() {
     drop(store);
     let mut command = Postern::call("backup -").command();
     let mut running = command
-        .stdout(std::process::Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .expect("postern runs");
     host.clock.forward(30);

@@ -6,21 +6,22 @@ mod authenticator;
 mod backup;
 mod browser;
 mod check;
-pub(crate) mod disable;
+mod disable;
 mod edit;
 mod email;
 mod import;
 mod init;
 mod key;
 mod log;
-pub(crate) mod one_time_code;
+mod one_time_code;
 mod password;
 mod print_config;
 mod recovery;
+mod remote_gate;
 mod restore;
 mod session;
 mod setup;
-pub(crate) mod status;
+mod status;
 mod unlock;
 mod upgrade;
 mod verify;
@@ -30,9 +31,9 @@ use crate::arguments::{
     AccountArguments, Arguments, AuthenticatorArguments, BrowserArguments, Command, EmailArguments,
     KeyArguments, List,
 };
+use crate::backend;
 use crate::context::Invocation;
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
-use crate::{backend, remote_gate};
 use postern_shared::protocol::command_request::AuthenticatorKind;
 
 /// Runs the command of the command line.

@@ -7,9 +7,7 @@ mod check;
 mod commands;
 mod context;
 mod key_writer;
-mod remote_gate;
 mod store_files;
-mod store_processes;
 pub mod terminal;
 
 use clap::Parser;

@@ -2,11 +2,12 @@
 //! anything is changed, and the old store is kept. A restored store accepts nothing that was used or
 //! revoked since the backup; what nobody can know is reported.
 
+mod store_processes;
+
 use super::backup::read_passphrase;
 use crate::arguments::backup::RestoreArguments;
 use crate::context::{self, Invocation};
 use crate::store_files::{FileTask, StoreFiles};
-use crate::store_processes;
 use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
 use crate::terminal::prompt;
 use nix::fcntl::OFlag;

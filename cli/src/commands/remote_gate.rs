@@ -4,10 +4,10 @@
 //! MUST NOT send the secret to any address but the one on the command line: no plain HTTP, no
 //! redirect, no HTTP proxy.
 
+use super::status::{self, ShownStatus};
+use super::{disable, one_time_code};
 use crate::arguments::remote_gate::RemoteGateArguments;
 use crate::arguments::{Arguments, Command};
-use crate::commands::status::{self, ShownStatus};
-use crate::commands::{disable, one_time_code};
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_shared::account::name::UserName;

@@ -271,7 +271,9 @@ fn no_user_is_sent_to_foreign_hosts() {
             &sign_in,
             &[("rd", rd), ("user", "alice"), ("password", &alice.password)],
         );
-        let entered = client.code(&web, &phone.code());
+        // The form of the code has the requested page, too.
+        let fields = [("rd", rd), ("code", &*phone.code())];
+        let entered = client.sends(&web.page("code"), &fields);
         assert_eq!(
             (entered.status, entered.header("location")),
             (303, back),

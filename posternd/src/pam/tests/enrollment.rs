@@ -87,7 +87,7 @@ fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
             host.told
                 .borrow()
                 .iter()
-                .any(|told| told.contains("is on, for every service"))
+                .any(|told| told.contains("Your second factor is on"))
         );
         assert!(!host.log_text().contains("otpauth"));
     }

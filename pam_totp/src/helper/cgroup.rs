@@ -120,11 +120,13 @@ fn is_writable_by_users(mount: &Path, path: &[u8]) -> bool {
                 return true;
             }
             // a file that does not exist, or not in this namespace, cannot be written
-            if let Ok((user, group, mode)) = file
+            let found = file
                 .as_c_str()
-                .map_or(Err(Errno::EINVAL), files::owner_and_mode)
-                && (user != 0 || mode & 0o002 != 0 || (group != 0 && mode & 0o020 != 0))
-            {
+                .map_or(Err(Errno::EINVAL), files::owner_and_mode);
+            let is_open = found.is_ok_and(|(user, group, mode)| {
+                user != 0 || mode & 0o002 != 0 || (group != 0 && mode & 0o020 != 0)
+            });
+            if is_open {
                 return true;
             }
         }

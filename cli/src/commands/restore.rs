@@ -397,7 +397,7 @@ fn has(renew: &ToRenew) -> String {
     let texts: Vec<String> = counts
         .map(
             |(count, noun)| match noun.strip_prefix("refused authenticator") {
-                // the plural stands in the middle
+                // the plural is in the middle
                 Some(rest) => format!("{}{rest}", counted(count, "refused authenticator")),
                 None => counted(count, noun),
             },

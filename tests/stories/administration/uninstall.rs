@@ -33,7 +33,7 @@ fn nothing_is_removed_while_a_service_names_the_module() {
     alice.with_key().enters_with(&phone.code());
 }
 
-/// The attack on oneself: the line stands in a file that a service includes from elsewhere, or a file
+/// The attack on oneself: the line is in a file that a service includes from elsewhere, or a file
 /// cannot be read.
 #[test]
 #[ignore = "needs the test host: tests/run"]

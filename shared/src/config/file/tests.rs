@@ -77,7 +77,7 @@ fn a_second_table_or_key_is_named() {
     for (text, words) in [
         (
             "[gate]\n[totp]\n[gate]",
-            "3: the table [gate] stands in line 1 already: put its keys there",
+            "3: the table [gate] is in line 1 already: put its keys there",
         ),
         (
             "[totp]\ndigits = 6\ndigits = 8",
@@ -117,7 +117,7 @@ fn wrong_types_and_repeated_keys_are_refused_in_plain_words_with_key_and_line() 
         ),
         (
             "# a\n[totp] # b\n[store]\n[totp]\n",
-            "4: the table [totp] stands in line 2 already: put its keys there",
+            "4: the table [totp] is in line 2 already: put its keys there",
         ),
     ] {
         let error = validate(Path::new("p.toml"), text).unwrap_err().to_string();

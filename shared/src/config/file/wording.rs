@@ -31,8 +31,7 @@ fn reword_duplicate(text: &str, span: Range<usize>) -> Option<(Option<String>, S
         let header = rest.lines().next()?.split('#').next()?.trim_end();
         let is_same = |line: &str| line.split('#').next().unwrap_or_default().trim() == header;
         let line = 1 + text.lines().position(is_same)?;
-        let message =
-            format!("the table {header} stands in line {line} already: put its keys there");
+        let message = format!("the table {header} is in line {line} already: put its keys there");
         return Some((None, message));
     }
     // the table of the key begins at the last header before it

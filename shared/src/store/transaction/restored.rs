@@ -13,7 +13,7 @@ use crate::store::{OwnedAuthenticator, RestoredCredential, StoreResult};
 use crate::system::clock::Timestamp;
 use std::time::Duration;
 
-/// By how much revisions rise, so that no gate has read as new a one.
+/// By how much revisions increase, so that no gate has read as new a one.
 const REVISIONS: i64 = 1 << 32;
 
 /// Time limit of SQLite's work in a transaction for which nobody waits.

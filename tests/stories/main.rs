@@ -49,6 +49,7 @@ mod first_hour;
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;
+    mod authelia;
     mod bad_input;
     mod checks;
     pub(crate) mod floods;

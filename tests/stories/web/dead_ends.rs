@@ -3,12 +3,13 @@
 
 use testhost::{APP, Host, PagesAt, Proxy, Web, WebClient, assert_contains, assert_lacks};
 
-const WAYS: [(Proxy, PagesAt); 7] = [
+const WAYS: [(Proxy, PagesAt); 8] = [
     (Proxy::Nginx, PagesAt::OwnHost),
     (Proxy::Nginx, PagesAt::Path),
     (Proxy::Traefik, PagesAt::OwnHost),
     (Proxy::Traefik, PagesAt::Path),
     (Proxy::Caddy, PagesAt::Path),
+    (Proxy::NewerCaddy, PagesAt::Path),
     (Proxy::Haproxy, PagesAt::OwnHost),
     (Proxy::Envoy, PagesAt::Path),
 ];

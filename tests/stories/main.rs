@@ -52,6 +52,7 @@ mod gate {
     mod authelia;
     mod bad_input;
     mod checks;
+    mod containers;
     pub(crate) mod floods;
     mod log;
     mod operations;
@@ -138,6 +139,7 @@ mod web {
     pub(crate) mod account;
     mod account_refusals;
     mod app_passwords;
+    mod application_scripts;
     mod branding;
     mod browser;
     mod dead_ends;

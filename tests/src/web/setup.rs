@@ -6,6 +6,7 @@ use crate::machine::host::Host;
 use crate::postern::command::Postern;
 use crate::process::processes::{Running, finished, patiently};
 use crate::web::application::Application;
+use crate::web::containers;
 use crate::web::gate::Gate;
 use std::net::TcpStream;
 use std::path::Path;
@@ -35,9 +36,14 @@ pub enum Proxy {
     NewerCaddy,
     Haproxy,
     Envoy,
+    /// nginx, in servers as Nginx Proxy Manager makes them.
+    NginxProxyManager,
+    /// Traefik with Docker labels, as a file: no Docker runs here.
+    TraefikLabels,
 }
 
 impl Proxy {
+    /// The proxies with a sample for a service of the same host.
     pub const ALL: [Proxy; 6] = [
         Proxy::Nginx,
         Proxy::Traefik,
@@ -55,6 +61,18 @@ impl Proxy {
             Proxy::Caddy | Proxy::NewerCaddy => ("caddy", "Caddyfile"),
             Proxy::Haproxy => ("haproxy", "cfg"),
             Proxy::Envoy => ("envoy", "yaml"),
+            Proxy::NginxProxyManager => ("nginx-proxy-manager", "conf"),
+            Proxy::TraefikLabels => ("traefik-labels", "yml"),
+        }
+    }
+
+    /// Returns further options of print-config: for a proxy in a container, where it reaches the
+    /// gate.
+    fn options(self) -> &'static str {
+        match self {
+            Proxy::NginxProxyManager => " --address 127.0.0.1:9091 --folder /etc/nginx",
+            Proxy::TraefikLabels => " --address 127.0.0.1:9091",
+            _ => "",
         }
     }
 }
@@ -101,14 +119,17 @@ impl Web {
         let settings = needs(&sample, "postern.toml")
             .replace("@GATE_HOST@", "auth.example.test")
             .replace("@APP_HOST@", "app.example.test")
-            .replace("@COOKIE_DOMAIN@", "example.test");
+            .replace("@COOKIE_DOMAIN@", "example.test")
+            .replace("@GATE_ADDRESS@", "127.0.0.1:9091")
+            .replace(containers::DOCKER_NETWORKS, "127.0.0.1");
         let pages = match pages_at {
             PagesAt::OwnHost => format!("{AUTH}/"),
             PagesAt::Path => format!("{APP}/_postern/"),
         };
         let settings = with_port(settings) + extra;
         Web::start_with(host, proxy, &settings, pages, || {
-            let words = format!("print-config {folder} --app app.example.test");
+            let options = proxy.options();
+            let words = format!("print-config {folder} --app app.example.test{options}");
             Postern::call(&words).does().out
         })
     }
@@ -137,6 +158,12 @@ impl Web {
             Proxy::NewerCaddy => caddy(newer_caddy(), &text),
             Proxy::Haproxy => haproxy(&text),
             Proxy::Envoy => envoy(&text),
+            Proxy::NginxProxyManager => nginx(&containers::nginx_proxy_manager(&text)),
+            Proxy::TraefikLabels => {
+                let (arguments, dynamic) = containers::traefik_labels(&text);
+                fs::write(TRAEFIK, dynamic).expect("/etc can be written");
+                start_traefik(&arguments)
+            }
         };
         Web {
             gate,
@@ -241,8 +268,13 @@ fn traefik(sample: &str) -> Running {
         .replace(":443\"", ":8443\"")
         .replace(":80\"", ":8480\"");
     fs::write("/etc/traefik/traefik.yml", settings).expect("/etc can be written");
+    start_traefik(&["--configFile=/etc/traefik/traefik.yml".to_owned()])
+}
+
+/// Starts Traefik, and waits until it has read its routers.
+fn start_traefik(arguments: &[String]) -> Running {
     let mut traefik = Command::new("/usr/local/bin/traefik");
-    traefik.args(["--configFile=/etc/traefik/traefik.yml"]);
+    traefik.args(arguments);
     let running = listening(Running::start(traefik, "traefik.log"));
     patiently("Traefik has read its routers", || {
         let mut curl = Command::new("curl");

@@ -244,6 +244,8 @@ fn websockets_and_events_reach_the_application() {
         (Proxy::NewerCaddy, PagesAt::Path),
         (Proxy::Haproxy, PagesAt::Path),
         (Proxy::Envoy, PagesAt::Path),
+        (Proxy::NginxProxyManager, PagesAt::OwnHost),
+        (Proxy::TraefikLabels, PagesAt::OwnHost),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");

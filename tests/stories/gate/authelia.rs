@@ -453,12 +453,13 @@ const CLIENT_ADDRESS: &str = "- exact: Cookie\n                          - exact
 #[ignore = "needs the test host: tests/run"]
 fn envoy_with_the_file_of_the_manual_and_one_more_line() {
     const CONTRACT: &str = "authelia-ext-authz";
-    let host = Host::fresh();
-    let web = start(&host, Proxy::Envoy, CONTRACT, ENVOY);
-    assert!(browser().loads(&format!("{APP}/")).status >= 400);
-    web.gate.says("sent x-forwarded-for missing");
-    web.application.got_nothing();
-    drop(web);
+    {
+        let host = Host::fresh();
+        let web = start(&host, Proxy::Envoy, CONTRACT, ENVOY);
+        assert!(browser().loads(&format!("{APP}/")).status >= 400);
+        web.gate.says("sent x-forwarded-for missing");
+        web.application.got_nothing();
+    }
 
     let host = Host::fresh();
     let text = ENVOY.replacen("- exact: Cookie", CLIENT_ADDRESS, 1);

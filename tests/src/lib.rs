@@ -53,8 +53,10 @@ mod web {
     pub(crate) mod application;
     pub(crate) mod chromium;
     pub(crate) mod client;
+    mod containers;
     pub(crate) mod gate;
     pub(crate) mod setup;
+    mod streams;
 }
 
 pub use assertions::{assert_contains, assert_lacks, assert_within};

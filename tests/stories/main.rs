@@ -49,8 +49,10 @@ mod first_hour;
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;
+    mod authelia;
     mod bad_input;
     mod checks;
+    mod containers;
     pub(crate) mod floods;
     mod log;
     mod operations;
@@ -137,6 +139,7 @@ mod web {
     pub(crate) mod account;
     mod account_refusals;
     mod app_passwords;
+    mod application_scripts;
     mod branding;
     mod browser;
     mod dead_ends;

@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use postern_shared::config::gate::GateUrl;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -9,6 +10,9 @@ pub(crate) struct PrintConfig {
     /// The proxy
     #[arg(value_enum)]
     pub(crate) proxy: ProxyArguments,
+    /// Where a proxy in a container or a cluster reaches the gate; one of gate.listen if not given, else that of Docker
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) address: Option<SocketAddr>,
     /// The host of the application; a likely one if not given
     #[arg(long, value_name = "HOST")]
     pub(crate) app: Option<String>,
@@ -32,4 +36,12 @@ pub(crate) enum ProxyArguments {
     Haproxy,
     /// ext_authz
     Envoy,
+    /// lines for the tab Advanced
+    NginxProxyManager,
+    /// Docker labels
+    TraefikLabels,
+    /// annotations
+    IngressNginx,
+    /// manifests, with Envoy Gateway
+    GatewayApi,
 }

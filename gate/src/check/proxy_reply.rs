@@ -49,6 +49,22 @@ pub(crate) fn unauthorized(challenge: Challenge) -> HttpReply {
     with_challenge(bare(StatusCode::UNAUTHORIZED), challenge)
 }
 
+/// Denies a request that is led to no page.
+pub(crate) fn refuse(proxy: ProxyKind, challenge: Challenge) -> HttpReply {
+    match proxy {
+        // These configurations redirect at every 401: a script would read the sign-in page as its
+        // data, and without a Location a browser would be led to the same address again.
+        ProxyKind::AutheliaAuthRequest => bare(StatusCode::FORBIDDEN),
+        ProxyKind::Nginx
+        | ProxyKind::Traefik
+        | ProxyKind::Caddy
+        | ProxyKind::Haproxy
+        | ProxyKind::Envoy
+        | ProxyKind::AutheliaForwardAuth
+        | ProxyKind::AutheliaExtAuthz => unauthorized(challenge),
+    }
+}
+
 /// Adds the challenge to a 401 reply that has none.
 pub(crate) fn with_challenge(mut reply: HttpReply, challenge: Challenge) -> HttpReply {
     let value = match challenge {
@@ -80,7 +96,7 @@ pub(crate) fn check_reply(
         | CheckResult::SignIn(WantedReply::Data)
         | CheckResult::Upgrade(WantedReply::Data)
         | CheckResult::ConflictingCookies(WantedReply::Data)
-        | CheckResult::NotCovered(WantedReply::Data) => return unauthorized(challenge),
+        | CheckResult::NotCovered(WantedReply::Data) => return refuse(proxy, challenge),
         CheckResult::Forbid(WantedReply::Data) => return bare(StatusCode::FORBIDDEN),
         CheckResult::Forbid(WantedReply::Page) => return denied_reply(&page_url(GatePage::Denied)),
         CheckResult::SignIn(WantedReply::Page) => GatePage::SignIn,
@@ -91,10 +107,17 @@ pub(crate) fn check_reply(
     let status = match (proxy, method) {
         // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
         // redirect.
-        (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
+        (ProxyKind::Nginx | ProxyKind::AutheliaAuthRequest, _) => StatusCode::UNAUTHORIZED,
         // HAProxy replies by itself, with one status for all methods.
         (ProxyKind::Haproxy, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
-        (ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Envoy, _) => StatusCode::SEE_OTHER,
+        (
+            ProxyKind::Traefik
+            | ProxyKind::Caddy
+            | ProxyKind::Envoy
+            | ProxyKind::AutheliaForwardAuth
+            | ProxyKind::AutheliaExtAuthz,
+            _,
+        ) => StatusCode::SEE_OTHER,
     };
     let mut reply = with_challenge(bare(status), challenge);
     if let Ok(value) = HeaderValue::try_from(page_url(page)) {

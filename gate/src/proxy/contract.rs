@@ -2,7 +2,7 @@
 //! headers and never falls back to another's.
 
 use super::original_request::{ContractError, OriginalRequest};
-use super::{envoy, forwarded, nginx};
+use super::{authelia, envoy, forwarded, nginx};
 use hyper::{HeaderMap, Method, Uri};
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::network::address::Address;
@@ -23,10 +23,13 @@ pub(crate) fn parse_check<'a>(
 ) -> Result<OriginalRequest<'a>, ContractError> {
     match proxy {
         ProxyKind::Nginx => nginx::parse_check(check.headers),
-        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy => {
-            forwarded::parse_check(check.headers, is_trusted)
-        }
-        ProxyKind::Envoy => envoy::parse_check(check, is_trusted),
+        ProxyKind::Traefik
+        | ProxyKind::Caddy
+        | ProxyKind::Haproxy
+        | ProxyKind::AutheliaForwardAuth => forwarded::parse_check(check.headers, is_trusted),
+        ProxyKind::Envoy => envoy::parse_check(check, envoy::PREFIX, is_trusted),
+        ProxyKind::AutheliaAuthRequest => authelia::parse_auth_request(check.headers, is_trusted),
+        ProxyKind::AutheliaExtAuthz => authelia::parse_ext_authz(check, is_trusted),
     }
 }
 
@@ -38,8 +41,12 @@ pub(crate) fn parse_client_address(
 ) -> Result<Address, ContractError> {
     match proxy {
         ProxyKind::Nginx => nginx::parse_client_address(headers),
-        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy | ProxyKind::Envoy => {
-            forwarded::parse_client_address(headers, is_trusted)
-        }
+        ProxyKind::Traefik
+        | ProxyKind::Caddy
+        | ProxyKind::Haproxy
+        | ProxyKind::Envoy
+        | ProxyKind::AutheliaAuthRequest
+        | ProxyKind::AutheliaForwardAuth
+        | ProxyKind::AutheliaExtAuthz => forwarded::parse_client_address(headers, is_trusted),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Headers of a proxy are read only after `trusted_proxy` has authenticated it.
 
+pub(crate) mod authelia;
 pub(crate) mod contract;
 pub(crate) mod envoy;
 mod forwarded;

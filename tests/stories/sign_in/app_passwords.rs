@@ -6,7 +6,7 @@ use testhost::{
     on_the_clock,
 };
 
-const FRONTS: [Proxy; 5] = Proxy::ALL;
+const FRONTS: [Proxy; 6] = Proxy::ALL;
 const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\nmethods = [\"GET\", \"PROPFIND\"]\n";
 
 /// Adds an app password as the administrator.
@@ -88,11 +88,16 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         }
         let doubled = client.fetches(&format!("{APP}/dav//x")).status;
         match proxy {
-            Proxy::Nginx | Proxy::Caddy | Proxy::Haproxy | Proxy::Envoy => {
+            Proxy::Nginx
+            | Proxy::NginxProxyManager
+            | Proxy::Caddy
+            | Proxy::NewerCaddy
+            | Proxy::Haproxy
+            | Proxy::Envoy => {
                 assert_eq!(doubled, 403)
             }
             // Traefik checks, and passes on, a path with one slash.
-            Proxy::Traefik => {
+            Proxy::Traefik | Proxy::TraefikLabels => {
                 assert_eq!(
                     (doubled, web.application.got().request.as_str()),
                     (200, "GET /dav/x")

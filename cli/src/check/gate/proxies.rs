@@ -115,6 +115,9 @@ fn user_name(machine: &Machine, kind: ProxyKind) -> Option<String> {
             let user = users.find(|user| user.uid == *uid)?;
             (user.uid < FIRST_PERSON).then_some(user.name)
         }
+        ProxyKind::AutheliaAuthRequest
+        | ProxyKind::AutheliaForwardAuth
+        | ProxyKind::AutheliaExtAuthz => None,
     }
 }
 
@@ -137,7 +140,7 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
     let secret = Zeroizing::new(machine.read(file.path()).unwrap_or_default());
     let secret = secret.trim();
     // configuration::verify has reported a short one
-    if secret.len() < 16 {
+    if secret.len() < 16 || proxy.proxy.is_for_authelia() {
         return findings;
     }
     let own_folder = folder(proxy.proxy);

@@ -3,7 +3,7 @@
 
 use testhost::{APP, Host, PagesAt, Proxy, Web, WebClient, assert_contains, assert_lacks};
 
-const WAYS: [(Proxy, PagesAt); 7] = [
+const WAYS: [(Proxy, PagesAt); 9] = [
     (Proxy::Nginx, PagesAt::OwnHost),
     (Proxy::Nginx, PagesAt::Path),
     (Proxy::Traefik, PagesAt::OwnHost),
@@ -11,6 +11,8 @@ const WAYS: [(Proxy, PagesAt); 7] = [
     (Proxy::Caddy, PagesAt::Path),
     (Proxy::Haproxy, PagesAt::OwnHost),
     (Proxy::Envoy, PagesAt::Path),
+    (Proxy::Apache, PagesAt::OwnHost),
+    (Proxy::Apache, PagesAt::Path),
 ];
 
 /// The field `rd` of a form.

@@ -54,6 +54,7 @@ mod web {
     pub(crate) mod chromium;
     pub(crate) mod client;
     mod containers;
+    pub(crate) mod fastcgi;
     pub(crate) mod gate;
     pub(crate) mod setup;
     mod streams;
@@ -93,6 +94,9 @@ pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
 pub use web::client::WebClient;
+pub use web::fastcgi::{
+    FastcgiReply, FastcgiWire, fastcgi_begin, fastcgi_params, fastcgi_record, fastcgi_request,
+};
 pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use web::setup::{
     APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,

@@ -60,6 +60,7 @@ pub(crate) fn refuse(proxy: ProxyKind, challenge: Challenge) -> HttpReply {
         | ProxyKind::Caddy
         | ProxyKind::Haproxy
         | ProxyKind::Envoy
+        | ProxyKind::Apache
         | ProxyKind::AutheliaForwardAuth
         | ProxyKind::AutheliaExtAuthz => unauthorized(challenge),
     }
@@ -108,8 +109,8 @@ pub(crate) fn check_reply(
         // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
         // redirect.
         (ProxyKind::Nginx | ProxyKind::AutheliaAuthRequest, _) => StatusCode::UNAUTHORIZED,
-        // HAProxy replies by itself, with one status for all methods.
-        (ProxyKind::Haproxy, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
+        // HAProxy and Apache reply by themselves, with one status for all methods.
+        (ProxyKind::Haproxy | ProxyKind::Apache, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
         (
             ProxyKind::Traefik
             | ProxyKind::Caddy

@@ -196,6 +196,8 @@ pub enum ProxyKind {
     Haproxy,
     /// Envoy with ext_authz over HTTP.
     Envoy,
+    /// Apache with mod_authnz_fcgi, at a `fastcgi:` listener.
+    Apache,
     /// nginx with a configuration that was written for Authelia's endpoint auth-request.
     #[serde(rename = "authelia-auth-request")]
     AutheliaAuthRequest,
@@ -208,12 +210,13 @@ pub enum ProxyKind {
 }
 
 impl ProxyKind {
-    pub const ALL: [ProxyKind; 8] = [
+    pub const ALL: [ProxyKind; 9] = [
         ProxyKind::Nginx,
         ProxyKind::Traefik,
         ProxyKind::Caddy,
         ProxyKind::Haproxy,
         ProxyKind::Envoy,
+        ProxyKind::Apache,
         ProxyKind::AutheliaAuthRequest,
         ProxyKind::AutheliaForwardAuth,
         ProxyKind::AutheliaExtAuthz,
@@ -228,6 +231,7 @@ impl ProxyKind {
             ProxyKind::Caddy => "caddy",
             ProxyKind::Haproxy => "haproxy",
             ProxyKind::Envoy => "envoy",
+            ProxyKind::Apache => "apache",
             ProxyKind::AutheliaAuthRequest => "authelia-auth-request",
             ProxyKind::AutheliaForwardAuth => "authelia-forward-auth",
             ProxyKind::AutheliaExtAuthz => "authelia-ext-authz",

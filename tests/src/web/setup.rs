@@ -36,6 +36,7 @@ pub enum Proxy {
     NewerCaddy,
     Haproxy,
     Envoy,
+    Apache,
     /// nginx, in servers as Nginx Proxy Manager makes them.
     NginxProxyManager,
     /// Traefik with Docker labels, as a file: no Docker runs here.
@@ -44,13 +45,14 @@ pub enum Proxy {
 
 impl Proxy {
     /// The proxies with a sample for a service of the same host.
-    pub const ALL: [Proxy; 6] = [
+    pub const ALL: [Proxy; 7] = [
         Proxy::Nginx,
         Proxy::Traefik,
         Proxy::Caddy,
         Proxy::NewerCaddy,
         Proxy::Haproxy,
         Proxy::Envoy,
+        Proxy::Apache,
     ];
 
     /// Returns the name for print-config, and the ending of the samples.
@@ -61,6 +63,7 @@ impl Proxy {
             Proxy::Caddy | Proxy::NewerCaddy => ("caddy", "Caddyfile"),
             Proxy::Haproxy => ("haproxy", "cfg"),
             Proxy::Envoy => ("envoy", "yaml"),
+            Proxy::Apache => ("apache", "conf"),
             Proxy::NginxProxyManager => ("nginx-proxy-manager", "conf"),
             Proxy::TraefikLabels => ("traefik-labels", "yml"),
         }
@@ -158,6 +161,7 @@ impl Web {
             Proxy::NewerCaddy => caddy(newer_caddy(), &text),
             Proxy::Haproxy => haproxy(&text),
             Proxy::Envoy => envoy(&text),
+            Proxy::Apache => apache(&text),
             Proxy::NginxProxyManager => nginx(&containers::nginx_proxy_manager(&text)),
             Proxy::TraefikLabels => {
                 let (arguments, dynamic) = containers::traefik_labels(&text);
@@ -235,7 +239,11 @@ fn prepare() {
         ]));
     }
     finished(Command::new("usermod").args(["--append", "--groups", "postern-proxy", "www-data"]));
-    for path in ["/etc/nginx/sites-enabled/default", TRAEFIK] {
+    for path in [
+        "/etc/nginx/sites-enabled/default",
+        "/etc/apache2/sites-enabled/000-default.conf",
+        TRAEFIK,
+    ] {
         if Path::new(path).symlink_metadata().is_ok() {
             fs::remove_file(path).expect("/etc can be written");
         }
@@ -347,6 +355,30 @@ fn envoy(sample: &str) -> Running {
     let mut envoy = Command::new(binary);
     envoy.args(["-c", FILE, "--concurrency", "2"]);
     listening(Running::start(envoy, "envoy.log"))
+}
+
+fn apache(sample: &str) -> Running {
+    const SITE: &str = "/etc/apache2/sites-available/postern.conf";
+    const PORTS: &str = "/etc/apache2/ports.conf";
+    let on_test_ports = |text: String| {
+        let text = text.replace(":443>", ":8443>").replace(":80>", ":8480>");
+        text.replace("Listen 443", "Listen 8443")
+            .replace("Listen 80\n", "Listen 8480\n")
+    };
+    fs::write(SITE, on_test_ports(sample.to_owned())).expect("/etc can be written");
+    let ports = fs::read_to_string(PORTS).expect("tests/run installs Apache");
+    fs::write(PORTS, on_test_ports(ports)).expect("/etc can be written");
+    // The steps of the sample's head.
+    let enables = |line: &&str| line.starts_with("# a2enmod ");
+    let steps = sample.lines().find(enables).expect("the sample's head");
+    finished(Command::new("sh").args(["-c", &steps[2..]]));
+    finished(Command::new("apache2ctl").arg("configtest"));
+    for folder in ["/run/apache2", "/run/lock/apache2"] {
+        fs::create_dir_all(folder).expect("/run can be written");
+    }
+    let mut apache = Command::new("sh");
+    apache.args(["-c", ". /etc/apache2/envvars && exec apache2 -D FOREGROUND"]);
+    listening(Running::start(apache, "apache.log"))
 }
 
 fn listening(mut proxy: Running) -> Running {

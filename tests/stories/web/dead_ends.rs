@@ -6,7 +6,7 @@ use testhost::{
     change_traefik, wait_until,
 };
 
-const WAYS: [(Proxy, PagesAt); 10] = [
+const WAYS: [(Proxy, PagesAt); 12] = [
     (Proxy::Nginx, PagesAt::OwnHost),
     (Proxy::Nginx, PagesAt::Path),
     (Proxy::Traefik, PagesAt::OwnHost),
@@ -17,6 +17,8 @@ const WAYS: [(Proxy, PagesAt); 10] = [
     (Proxy::Envoy, PagesAt::Path),
     (Proxy::NginxProxyManager, PagesAt::Path),
     (Proxy::TraefikLabels, PagesAt::Path),
+    (Proxy::Apache, PagesAt::OwnHost),
+    (Proxy::Apache, PagesAt::Path),
 ];
 
 /// The field `rd` of a form.

@@ -92,7 +92,7 @@ pub(super) fn gate_address(
 ) -> CommandResult<SocketAddr> {
     let mut configured = gate.listen.0.iter().filter_map(|listen| match listen {
         ListenAddress::Tcp(address) | ListenAddress::Tls(address) => Some(*address),
-        ListenAddress::Unix(_) | ListenAddress::Systemd(_) => None,
+        ListenAddress::Unix(_) | ListenAddress::Fastcgi(_) | ListenAddress::Systemd(_) => None,
     });
     let is_reachable =
         |address: &SocketAddr| !address.ip().is_loopback() && !address.ip().is_unspecified();

@@ -53,6 +53,7 @@ mod web {
     pub(crate) mod application;
     pub(crate) mod chromium;
     pub(crate) mod client;
+    pub(crate) mod conformance;
     pub(crate) mod gate;
     pub(crate) mod setup;
 }
@@ -91,6 +92,7 @@ pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
 pub use web::client::WebClient;
+pub use web::conformance::{Conformance, ConformanceRun, conformance_program};
 pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use web::setup::{
     APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,

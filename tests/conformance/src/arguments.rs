@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::fault::ServerArguments;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -44,6 +45,17 @@ pub(crate) enum Command {
         /// Address and port to listen on
         #[arg(long, value_name = "ADDRESS:PORT")]
         listen: SocketAddr,
+    },
+    /// Serves a proxy with one planted fault before a target's real proxy
+    Fault {
+        /// The fault; each has the name of the group that must fail with it
+        #[arg(value_parser = clap::builder::PossibleValuesParser::new(crate::fault::NAMES))]
+        name: String,
+        /// Target file of the real proxy
+        #[arg(value_name = "TARGET.toml")]
+        target: PathBuf,
+        #[command(flatten)]
+        server: ServerArguments,
     },
     /// Prints all cases: group, name and advisories, separated by tabs
     List,

@@ -4,9 +4,9 @@
 //!
 //! `cases` holds the cases by group; `suite` what they share; `net` speaks HTTP byte by byte;
 //! `sign_in` and `codes` sign people in by the steps of the target file (`target`); `echo` is the
-//! application behind the gate; `report` prints results.
+//! application behind the gate; `fault` is a faulty proxy, with which each group must fail; `report`
+//! prints results.
 #![forbid(unsafe_code)]
-#![allow(dead_code, reason = "cases that need these follow")]
 
 mod arguments;
 mod case;
@@ -14,6 +14,7 @@ mod cases;
 mod codes;
 mod commands;
 mod echo;
+mod fault;
 mod net;
 mod report;
 mod run;

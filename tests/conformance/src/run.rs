@@ -6,7 +6,7 @@ use crate::report::results::{CaseEnd, Column, Verdict};
 use crate::report::{junit, markdown, matrix};
 use crate::suite::Suite;
 use crate::target::Target;
-use crate::{cases, echo};
+use crate::{cases, echo, fault};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::time::Instant;
@@ -24,6 +24,14 @@ pub(crate) fn run(arguments: Arguments) -> Result<Outcome, String> {
         None => run_targets(&arguments.run),
         Some(Command::Echo { listen }) => {
             echo::serve(listen).map_err(|error| format!("{listen}: {error}"))?;
+            Ok(Outcome::Passed)
+        }
+        Some(Command::Fault {
+            name,
+            target,
+            server,
+        }) => {
+            fault::serve(&name, Target::read(&target)?, &server)?;
             Ok(Outcome::Passed)
         }
         Some(Command::List) => {

@@ -118,8 +118,6 @@ pub(crate) struct Gate {
     pub(crate) own_cookies: Vec<String>,
     /// A page with `{rd}` that leads on to that URL once a person is signed in.
     pub(crate) return_page: Option<String>,
-    /// A page that shows an account's data to a person who is signed in.
-    pub(crate) account_page: Option<String>,
     /// Requests to the gate's own interface that need a session: method and path.
     #[serde(default)]
     pub(crate) own_api: Vec<String>,

@@ -47,6 +47,8 @@ add_app_password = "postern app-password add {user} conformance --scope web:app.
 revoke_app_password = "postern app-password revoke {user} conformance"
 "#;
 
+/// Where a faulty proxy listens.
+const FAULTY: &str = "127.0.0.1:9443";
 /// Where the story waits for the commands above.
 const CONTROL: &str = "127.0.0.1:9099";
 const APPLICATION: &str = "127.0.0.1:8080";
@@ -101,10 +103,40 @@ impl Conformance {
     /// Runs the suite, and meanwhile does what its commands ask for.
     #[track_caller]
     pub fn run(&mut self, arguments: &[&str]) -> ConformanceRun {
+        let target = self.target.clone();
+        self.run_at(&target, arguments)
+    }
+
+    /// Runs the suite through a proxy with this fault.
+    #[track_caller]
+    pub fn run_with_fault(&mut self, fault: &str, arguments: &[&str]) -> ConformanceRun {
+        let text = fs::read_to_string(&self.target).expect("the target file is written");
+        let target = self.target.with_extension("faulty.toml");
+        let (from, to) = (
+            "address = \"127.0.0.1:8443\"",
+            format!("address = \"{FAULTY}\""),
+        );
+        fs::write(&target, text.replace(from, &to)).expect("the tests' folder");
+        let mut proxy = on_the_clock(Command::new(conformance_program()));
+        proxy.args(["fault", fault]).arg(&self.target);
+        proxy.args(["--listen", FAULTY, "--application", APPLICATION]);
+        let pair = "/etc/ssl/private/app.example.test";
+        proxy.args(["--certificate", &format!("{pair}.crt")]);
+        proxy.args(["--key", &format!("{pair}.key")]);
+        let mut proxy = Running::start(proxy, "fault.log");
+        patiently("the faulty proxy listens", || {
+            assert!(proxy.is_running(), "{}", proxy.output());
+            TcpStream::connect(FAULTY).map(Some)
+        });
+        self.run_at(&target, arguments)
+    }
+
+    #[track_caller]
+    fn run_at(&mut self, target: &Path, arguments: &[&str]) -> ConformanceRun {
         let output = log("conformance.log");
         let file = File::create(&output).expect("the tests' folder can be written");
         let mut suite = on_the_clock(Command::new(conformance_program()));
-        suite.arg(&self.target).args(arguments);
+        suite.arg(target).args(arguments);
         let errors = file.try_clone().expect("a descriptor");
         let mut suite = suite
             .stdout(file)

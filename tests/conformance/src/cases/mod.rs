@@ -2,14 +2,22 @@
 
 use crate::case::Case;
 
+mod app_passwords;
+mod browsers;
 mod codes;
 mod cookies;
 mod denied;
+mod ends;
+mod gate_down;
+mod guesses;
 mod identity;
 mod methods;
 mod network;
+mod own_pages;
 mod paths;
 mod requests;
+mod return_page;
+mod streams;
 
 /// Returns all cases in the order in which they run.
 pub(crate) fn all() -> Vec<Case> {
@@ -21,7 +29,15 @@ pub(crate) fn all() -> Vec<Case> {
         paths::cases(),
         requests::cases(),
         network::cases(),
+        streams::cases(),
+        own_pages::cases(),
+        return_page::cases(),
+        app_passwords::cases(),
         codes::cases(),
+        browsers::cases(),
+        gate_down::cases(),
+        ends::cases(),
+        guesses::cases(),
     ]
     .into_iter()
     .flatten()

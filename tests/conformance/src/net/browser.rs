@@ -31,14 +31,6 @@ impl Browser {
         }
     }
 
-    /// Returns a browser without cookies, at the same address.
-    pub(crate) fn stranger(&self) -> Browser {
-        Browser {
-            jar: Jar::default(),
-            ..self.clone()
-        }
-    }
-
     pub(crate) fn from(mut self, address: Option<IpAddr>) -> Browser {
         self.from = address;
         self

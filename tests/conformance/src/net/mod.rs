@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod echoed;
+pub(crate) mod http2;
 pub(crate) mod jar;
 pub(crate) mod reply;
 pub(crate) mod tls;

@@ -53,6 +53,7 @@ mod web {
     pub(crate) mod application;
     pub(crate) mod chromium;
     pub(crate) mod client;
+    pub(crate) mod conformance;
     mod containers;
     pub(crate) mod fastcgi;
     pub(crate) mod gate;
@@ -94,6 +95,7 @@ pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
 pub use web::client::WebClient;
+pub use web::conformance::{Conformance, ConformanceRun, conformance_program};
 pub use web::fastcgi::{
     FastcgiReply, FastcgiWire, fastcgi_begin, fastcgi_params, fastcgi_record, fastcgi_request,
 };

@@ -33,6 +33,7 @@ mod api {
 }
 mod attacks;
 mod beside;
+mod conformance;
 /// How a second factor is set up.
 mod enrollment {
     pub(crate) mod at_prompt;

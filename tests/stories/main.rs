@@ -5,6 +5,7 @@
 /// Commands of root, the configuration, and administration at the web.
 mod administration {
     mod api;
+    mod check_daemons;
     mod check_machine;
     mod commands;
     mod completions;

@@ -196,6 +196,11 @@ impl BootedHost {
         self.runs(&format!("printf %s '{text}' >{path}"));
     }
 
+    /// Returns the path at which the test host sees a file of the booted root.
+    pub fn outside(&self, path: &str) -> PathBuf {
+        PathBuf::from(format!("{ROOT}{path}"))
+    }
+
     fn call(&self, script: &str) -> Output {
         let target = format!("--target={}", self.first);
         let mut command = Command::new("nsenter");

@@ -5,6 +5,7 @@
 //! are those who sign in from outside.
 
 mod hour;
+mod packages;
 mod pictures;
 mod readme;
 mod ssh;
@@ -20,4 +21,16 @@ fn on_debian_12() {
 #[ignore = "needs the test host: tests/run"]
 fn on_debian_13() {
     hour::passes_on("trixie");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn packages_on_debian_12() {
+    packages::pass_on("bookworm");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn packages_on_debian_13() {
+    packages::pass_on("trixie");
 }

@@ -6,6 +6,7 @@
 mod administration {
     mod api;
     mod check_machine;
+    mod check_url;
     mod commands;
     mod completions;
     mod configuration;

@@ -1,7 +1,7 @@
 //! The arguments of `postern print-config`.
 
 use clap::{Args, ValueEnum};
-use postern_shared::config::gate::GateUrl;
+use postern_shared::config::gate::{GateUrl, ProxyKind};
 use std::path::PathBuf;
 
 #[derive(Args)]
@@ -32,4 +32,16 @@ pub(crate) enum ProxyArguments {
     Haproxy,
     /// ext_authz
     Envoy,
+}
+
+impl ProxyArguments {
+    pub(crate) fn kind(self) -> ProxyKind {
+        match self {
+            ProxyArguments::Nginx => ProxyKind::Nginx,
+            ProxyArguments::Traefik => ProxyKind::Traefik,
+            ProxyArguments::Caddy => ProxyKind::Caddy,
+            ProxyArguments::Haproxy => ProxyKind::Haproxy,
+            ProxyArguments::Envoy => ProxyKind::Envoy,
+        }
+    }
 }

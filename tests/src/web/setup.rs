@@ -44,13 +44,24 @@ impl Proxy {
     ];
 
     /// Returns the name for print-config, and the ending of the samples.
-    fn name(self) -> (&'static str, &'static str) {
+    pub fn name(self) -> (&'static str, &'static str) {
         match self {
             Proxy::Nginx => ("nginx", "conf"),
             Proxy::Traefik => ("traefik", "yml"),
             Proxy::Caddy => ("caddy", "Caddyfile"),
             Proxy::Haproxy => ("haproxy", "cfg"),
             Proxy::Envoy => ("envoy", "yaml"),
+        }
+    }
+
+    /// Starts the proxy with a printed sample.
+    fn start(self, sample: &str) -> Running {
+        match self {
+            Proxy::Nginx => nginx(sample),
+            Proxy::Traefik => traefik(sample),
+            Proxy::Caddy => caddy(sample),
+            Proxy::Haproxy => haproxy(sample),
+            Proxy::Envoy => envoy(sample),
         }
     }
 }
@@ -70,6 +81,9 @@ pub struct Web {
     /// Base URL of the gate's pages.
     pub pages: String,
     proxy: Option<Running>,
+    kind: Proxy,
+    /// What print-config printed.
+    sample: String,
 }
 
 static PREPARED: Once = Once::new();
@@ -108,13 +122,6 @@ impl Web {
 
         let application = Application::start();
         let gate = Gate::start();
-        let proxy = match proxy {
-            Proxy::Nginx => nginx(&sample),
-            Proxy::Traefik => traefik(&sample),
-            Proxy::Caddy => caddy(&sample),
-            Proxy::Haproxy => haproxy(&sample),
-            Proxy::Envoy => envoy(&sample),
-        };
         let pages = match pages_at {
             PagesAt::OwnHost => format!("{AUTH}/"),
             PagesAt::Path => format!("{APP}/_postern/"),
@@ -123,7 +130,9 @@ impl Web {
             gate,
             application,
             pages,
-            proxy: Some(proxy),
+            proxy: Some(proxy.start(&sample)),
+            kind: proxy,
+            sample,
         }
     }
 
@@ -136,6 +145,13 @@ impl Web {
     #[track_caller]
     pub fn stop_application(&mut self) {
         self.application.end();
+    }
+
+    /// Starts the proxy again, with a change of what print-config printed.
+    #[track_caller]
+    pub fn restart_proxy(&mut self, change: impl FnOnce(String) -> String) {
+        self.proxy = None;
+        self.proxy = Some(self.kind.start(&change(self.sample.clone())));
     }
 
     /// Changes nginx's configuration, and starts nginx again.
@@ -182,6 +198,8 @@ fn prepare() {
             &format!("/CN={name}"),
             "-addext",
             &format!("subjectAltName=DNS:{name}"),
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
             "-keyout",
             &at("key"),
             "-out",

@@ -40,6 +40,9 @@ pub(crate) struct CheckArguments {
     /// The authority of the certificates (PEM), instead of those of this host
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "url", help_heading = URL)]
     pub(crate) ca_file: Option<PathBuf>,
+    /// The gate is stopped for the length of the check: nothing may pass the proxy
+    #[arg(long, requires = "url", conflicts_with = "user", help_heading = URL)]
+    pub(crate) gate_stopped: bool,
 }
 
 fn address(text: &str) -> Result<Address, &'static str> {

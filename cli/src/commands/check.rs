@@ -40,6 +40,7 @@ pub(super) fn run(run: Invocation<'_>, what: &CheckArguments) -> CommandResult {
             listen: what.listen,
             http_port: what.http_port,
             authorities: what.ca_file.as_ref(),
+            without_gate: what.gate_stopped,
         };
         return check_url(run, &options);
     }

@@ -50,6 +50,8 @@ pub(super) enum ProxyMistake {
     CheckIsPublic,
     /// Each check has a connection of its own.
     NoKeepAlive,
+    /// Access is granted while the gate does not answer.
+    OpenWithoutGate,
 }
 
 /// Returns the line of the sample that is missing or was changed, and where it belongs.
@@ -86,7 +88,9 @@ fn nginx(mistake: ProxyMistake) -> Line {
     const CHECK: &str = "in location = /postern-check";
     const HEADERS: &str = "in postern-headers.conf, which every location includes";
     match mistake {
-        ProxyMistake::NoCheck => at(SERVER, "auth_request /postern-check;"),
+        ProxyMistake::NoCheck | ProxyMistake::OpenWithoutGate => {
+            at(SERVER, "auth_request /postern-check;")
+        }
         ProxyMistake::CachedCheck => at(
             "without proxy_cache, beside",
             "proxy_pass http://postern_gate/check/nginx;",
@@ -154,7 +158,7 @@ fn traefik(mistake: ProxyMistake) -> Line {
     const SENT: &str = "authRequestHeaders: [Accept, Authorization, Cookie, Sec-Fetch-Mode, X-Requested-With, X-Postern-Proxy]";
     const RECEIVED: &str = "authResponseHeaders: [Remote-User, Remote-Groups, Remote-Email, Remote-Name, Cookie, Authorization, X-Postern-Proxy]";
     match mistake {
-        ProxyMistake::NoCheck => at(
+        ProxyMistake::NoCheck | ProxyMistake::OpenWithoutGate => at(
             "in the router of the application",
             "middlewares: [postern-clean, postern-proof, postern-check]",
         ),
@@ -217,7 +221,9 @@ fn caddy(mistake: ProxyMistake) -> Line {
     const ROUTE: &str = "in route, before reverse_proxy";
     const CLEAN: &str = "in (postern_clean)";
     match mistake {
-        ProxyMistake::NoCheck | ProxyMistake::CachedCheck => at(ROUTE, "import postern_check"),
+        ProxyMistake::NoCheck | ProxyMistake::CachedCheck | ProxyMistake::OpenWithoutGate => {
+            at(ROUTE, "import postern_check")
+        }
         ProxyMistake::NoRedirect
         | ProxyMistake::HeadersNotSent
         | ProxyMistake::NoChallenge
@@ -276,6 +282,7 @@ fn haproxy(mistake: ProxyMistake) -> Line {
         ProxyMistake::NoRedirect | ProxyMistake::HeadersNotSent | ProxyMistake::CookieNotSent => {
             at(LUA, SENT)
         }
+        ProxyMistake::OpenWithoutGate => at(LUA, "reply(txn, 503, FAILED, {})"),
         ProxyMistake::NoChallenge => at(
             LUA,
             "reply(txn, 401, \"\", { [\"www-authenticate\"] = values(response.headers, \"www-authenticate\") })",
@@ -329,6 +336,7 @@ fn envoy(mistake: ProxyMistake) -> Line {
             "in authorization_response of ext_authz",
             "allowed_client_headers:",
         ),
+        ProxyMistake::OpenWithoutGate => at("in ext_authz", "failure_mode_allow: false"),
         ProxyMistake::HeadersNotSent => at(SENT, "- exact: sec-fetch-mode"),
         ProxyMistake::CookieNotSent => at(SENT, "- exact: cookie"),
         ProxyMistake::CookieNotCopied => at(RECEIVED, "- exact: cookie"),
@@ -431,6 +439,7 @@ mod tests {
             ProxyMistake::Certificate,
             ProxyMistake::CheckIsPublic,
             ProxyMistake::NoKeepAlive,
+            ProxyMistake::OpenWithoutGate,
         ];
         mistakes.extend(IDENTITY.map(ProxyMistake::IdentityNotCopied));
         mistakes.extend(CLIENT_HEADERS.map(ProxyMistake::ClientHeaderPasses));

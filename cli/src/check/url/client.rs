@@ -1,7 +1,7 @@
 //! The connections of a check: TCP and TLS with time limits, a bound on the number of requests, and
 //! what TLS showed of certificate and protocols.
 //!
-//! MUST NOT send a secret unless [`ProbeClient::certificate`] accepted the certificate.
+//! MUST NOT send a secret before [`ProbeClient::require_valid_certificates`].
 
 use super::http::{ProbeAnswer, ProbeRequest, read_answer};
 use super::origin::Origin;
@@ -21,6 +21,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -68,6 +69,7 @@ impl ProbeClient {
         let verifier = Arc::new(RecordingVerifier {
             inner,
             problem: Mutex::new(None),
+            is_strict: AtomicBool::new(false),
         });
         let mut tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
@@ -86,6 +88,11 @@ impl ProbeClient {
             spent: Cell::new(Duration::ZERO),
             token: HEXLOWER.encode(&random),
         })
+    }
+
+    /// Refuses each later connection whose certificate browsers do not accept.
+    pub(super) fn require_valid_certificates(&self) {
+        self.verifier.is_strict.store(true, Ordering::SeqCst);
     }
 
     /// Returns the text by which the requests of this run are known.
@@ -173,7 +180,11 @@ impl ProbeClient {
                 break;
             }
             match TcpStream::connect_timeout(&address, left) {
-                Ok(stream) => return Ok(TimedStream { stream, until }),
+                Ok(stream) => {
+                    // a request follows the end of the handshake at once
+                    stream.set_nodelay(true)?;
+                    return Ok(TimedStream { stream, until });
+                }
                 Err(error) => failure = error,
             }
         }
@@ -272,11 +283,12 @@ fn load_authorities(file: Option<&Path>) -> CommandResult<RootCertStore> {
     }
 }
 
-/// Verifies as browsers do, and goes on whatever the result is, which it keeps.
+/// Verifies as browsers do and keeps the result. Unless it is strict, it goes on whatever that is.
 #[derive(Debug)]
 struct RecordingVerifier {
     inner: Arc<WebPkiServerVerifier>,
     problem: Mutex<Option<CertificateProblem>>,
+    is_strict: AtomicBool,
 }
 
 impl ServerCertVerifier for RecordingVerifier {
@@ -298,7 +310,11 @@ impl ServerCertVerifier for RecordingVerifier {
             )
         };
         let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + SOON);
-        let problem = match (verify(now), verify(soon)) {
+        let result = verify(now);
+        if self.is_strict.load(Ordering::SeqCst) {
+            return result;
+        }
+        let problem = match (result, verify(soon)) {
             (Err(error), _) => Some(CertificateProblem::Refused(describe(&error))),
             (Ok(_), Err(_)) => Some(CertificateProblem::EndsSoon),
             (Ok(_), Ok(_)) => None,

@@ -13,24 +13,30 @@ const PAGE_LOADS: usize = 3;
 
 impl UrlCheck<'_> {
     pub(super) fn check_connections(&mut self) {
-        let Some(config) = &self.config else {
+        let machine = &Machine::real();
+        let listens = self
+            .config
+            .as_ref()
+            .map(|config| config.gate.listen.0.clone());
+        let mut listens = listens.unwrap_or_default();
+        let (paths, ports) = (machine.listening_paths(), machine.listening_ports());
+        listens.retain(|listen| match listen {
+            ListenAddress::Unix(path) => paths.contains(path),
+            ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
+                ports.contains(&address.port())
+            }
+            ListenAddress::Systemd(_) => false,
+        });
+        if listens.is_empty() {
             return self.findings.push(Finding::skipped(
                 "connections",
                 "whether the proxy keeps its connections to the gate is seen on the gate's host only",
             ));
-        };
-        let listens = config.gate.listen.0.clone();
+        }
         let look = || -> BTreeSet<String> {
-            let machine = Machine::real();
             listens
                 .iter()
-                .flat_map(|listen| match listen {
-                    ListenAddress::Unix(path) => machine.unix_connections(path),
-                    ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
-                        machine.tcp_connections(address.port())
-                    }
-                    ListenAddress::Systemd(_) => BTreeSet::new(),
-                })
+                .flat_map(|listen| connections(machine, listen))
                 .collect()
         };
         let before = self.load_pages().then(look);
@@ -53,5 +59,16 @@ impl UrlCheck<'_> {
 
     fn load_pages(&self) -> bool {
         (0..PAGE_LOADS).all(|_| self.get_page().is_ok())
+    }
+}
+
+/// Returns the open connections to a listener.
+fn connections(machine: &Machine, listen: &ListenAddress) -> BTreeSet<String> {
+    match listen {
+        ListenAddress::Unix(path) => machine.unix_connections(path),
+        ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
+            machine.tcp_connections(address.port())
+        }
+        ListenAddress::Systemd(_) => BTreeSet::new(),
     }
 }

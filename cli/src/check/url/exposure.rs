@@ -43,9 +43,9 @@ impl UrlCheck<'_> {
             let Ok(answer) = self.client.send(&pages.origin, &request) else {
                 continue;
             };
-            // the application is protected at this path too, where it shares the host
-            let is_denied = matches!(answer.status, 400 | 403 | 404 | 405 | 421)
-                || pages.origin == self.url.origin && self.leads_to_gate(&answer);
+            // a check at the proxy leads to the sign-in page; one from a client lacks its headers
+            let is_denied =
+                matches!(answer.status, 400 | 403 | 404 | 405 | 421) || self.leads_to_gate(&answer);
             if !is_denied {
                 return self.warning(
                     "exposure",

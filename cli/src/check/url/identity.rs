@@ -138,9 +138,16 @@ impl UrlCheck<'_> {
             (&ADDRESSES, "_", ProxyMistake::ClientAliasWithUnderscore),
             (&ADDRESSES, ".", ProxyMistake::ClientAliasWithDot),
         ] {
-            let alias = |name: &&str| format!("{}: {FORGED}", name.replace('-', separator));
-            let aliases: Vec<_> = names.iter().map(alias).collect();
-            self.check_aliases(self.arrival(&with(&aliases)).as_ref(), mistake);
+            let aliases: Vec<_> = names
+                .iter()
+                .map(|name| name.replace('-', separator))
+                .collect();
+            let lines: Vec<_> = aliases
+                .iter()
+                .map(|alias| format!("{alias}: {FORGED}"))
+                .collect();
+            let arrived = self.arrival(&with(&lines)).unwrap_or_default();
+            self.check_aliases(&arrived, &aliases, mistake);
         }
         self.check_client_headers(&with(&[]));
         self.check_connection(cookies, user);
@@ -209,18 +216,22 @@ impl UrlCheck<'_> {
         }
     }
 
-    fn check_aliases(&mut self, arrived: Option<&ArrivedRequest>, mistake: ProxyMistake) {
-        let forged = arrived.and_then(|arrived| {
+    fn check_aliases(
+        &mut self,
+        arrived: &ArrivedRequest,
+        aliases: &[String],
+        mistake: ProxyMistake,
+    ) {
+        let passes = |alias: &&String| {
             let mut headers = arrived.headers.iter();
-            headers.find(|(_, value)| value.contains(FORGED))
-        });
-        if let Some((name, _)) = forged {
-            let name = super::shortened(name);
+            headers.any(|(name, value)| name.eq_ignore_ascii_case(alias) && value.contains(FORGED))
+        };
+        if let Some(alias) = aliases.iter().find(passes) {
             self.fault(
                 "identity",
                 format_args!(
-                    "{name} of a client passes, and CGI applications cannot tell it from {}",
-                    name.replace(['_', '.'], "-")
+                    "{alias} of a client passes, and CGI applications cannot tell it from {}",
+                    alias.replace(['_', '.'], "-")
                 ),
                 mistake,
             );
@@ -256,7 +267,7 @@ impl UrlCheck<'_> {
 
     /// In Connection, a client names headers that a proxy removes.
     fn check_connection(&mut self, cookies: &str, user: &UserName) {
-        let named = "Connection: close, Remote-User, Remote-Groups, Cookie, X-Forwarded-For";
+        let named = "Connection: close, Remote-User";
         let lines = [cookies.to_owned(), named.to_owned()];
         if let Some(arrived) = self.arrival(&lines) {
             if !arrived.values("Remote-User").eq([user.as_str()]) {

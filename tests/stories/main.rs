@@ -7,6 +7,7 @@ mod administration {
     mod api;
     mod check_daemons;
     mod check_machine;
+    mod check_url;
     mod commands;
     mod completions;
     mod configuration;

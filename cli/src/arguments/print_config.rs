@@ -1,7 +1,7 @@
 //! The arguments of `postern print-config`.
 
 use clap::{Args, ValueEnum};
-use postern_shared::config::gate::GateUrl;
+use postern_shared::config::gate::{GateUrl, ProxyKind};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -46,4 +46,19 @@ pub(crate) enum ProxyArguments {
     IngressNginx,
     /// manifests, with Envoy Gateway
     GatewayApi,
+}
+
+impl ProxyArguments {
+    pub(crate) fn kind(self) -> ProxyKind {
+        match self {
+            ProxyArguments::Nginx
+            | ProxyArguments::NginxProxyManager
+            | ProxyArguments::IngressNginx => ProxyKind::Nginx,
+            ProxyArguments::Traefik | ProxyArguments::TraefikLabels => ProxyKind::Traefik,
+            ProxyArguments::Caddy => ProxyKind::Caddy,
+            ProxyArguments::Haproxy => ProxyKind::Haproxy,
+            ProxyArguments::Envoy | ProxyArguments::GatewayApi => ProxyKind::Envoy,
+            ProxyArguments::Apache => ProxyKind::Apache,
+        }
+    }
 }

@@ -56,7 +56,7 @@ impl Proxy {
     ];
 
     /// Returns the name for print-config, and the ending of the samples.
-    fn name(self) -> (&'static str, &'static str) {
+    pub fn name(self) -> (&'static str, &'static str) {
         match self {
             Proxy::Nginx => ("nginx", "conf"),
             Proxy::Traefik => ("traefik", "yml"),
@@ -78,6 +78,25 @@ impl Proxy {
             _ => "",
         }
     }
+
+    /// Starts the proxy with a printed sample.
+    fn start(self, sample: &str) -> Running {
+        match self {
+            Proxy::Nginx => nginx(sample),
+            Proxy::Traefik => traefik(sample),
+            Proxy::Caddy => caddy("/usr/bin/caddy", sample),
+            Proxy::NewerCaddy => caddy(newer_caddy(), sample),
+            Proxy::Haproxy => haproxy(sample),
+            Proxy::Envoy => envoy(sample),
+            Proxy::Apache => apache(sample),
+            Proxy::NginxProxyManager => nginx(&containers::nginx_proxy_manager(sample)),
+            Proxy::TraefikLabels => {
+                let (arguments, dynamic) = containers::traefik_labels(sample);
+                fs::write(TRAEFIK, dynamic).expect("/etc can be written");
+                start_traefik(&arguments)
+            }
+        }
+    }
 }
 
 /// Where the gate's pages are.
@@ -95,6 +114,9 @@ pub struct Web {
     /// Base URL of the gate's pages.
     pub pages: String,
     proxy: Option<Running>,
+    kind: Proxy,
+    /// What print-config printed.
+    sample: String,
 }
 
 static PREPARED: Once = Once::new();
@@ -151,29 +173,14 @@ impl Web {
         fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
         give_to_daemons(PROOF_FILE, 0o640);
         host.configure(settings);
-        let text = text();
-        let application = Application::start();
-        let gate = Gate::start();
-        let proxy = match proxy {
-            Proxy::Nginx => nginx(&text),
-            Proxy::Traefik => traefik(&text),
-            Proxy::Caddy => caddy("/usr/bin/caddy", &text),
-            Proxy::NewerCaddy => caddy(newer_caddy(), &text),
-            Proxy::Haproxy => haproxy(&text),
-            Proxy::Envoy => envoy(&text),
-            Proxy::Apache => apache(&text),
-            Proxy::NginxProxyManager => nginx(&containers::nginx_proxy_manager(&text)),
-            Proxy::TraefikLabels => {
-                let (arguments, dynamic) = containers::traefik_labels(&text);
-                fs::write(TRAEFIK, dynamic).expect("/etc can be written");
-                start_traefik(&arguments)
-            }
-        };
+        let sample = text();
         Web {
-            gate,
-            application,
+            application: Application::start(),
+            gate: Gate::start(),
             pages,
-            proxy: Some(proxy),
+            proxy: Some(proxy.start(&sample)),
+            kind: proxy,
+            sample,
         }
     }
 
@@ -186,6 +193,13 @@ impl Web {
     #[track_caller]
     pub fn stop_application(&mut self) {
         self.application.end();
+    }
+
+    /// Starts the proxy again, with a change of what print-config printed.
+    #[track_caller]
+    pub fn restart_proxy(&mut self, change: impl FnOnce(String) -> String) {
+        self.proxy = None;
+        self.proxy = Some(self.kind.start(&change(self.sample.clone())));
     }
 
     /// Changes nginx's configuration, and starts nginx again.
@@ -232,6 +246,8 @@ fn prepare() {
             &format!("/CN={name}"),
             "-addext",
             &format!("subjectAltName=DNS:{name}"),
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
             "-keyout",
             &at("key"),
             "-out",

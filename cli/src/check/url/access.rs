@@ -1,0 +1,326 @@
+//! Requests without a session. Each of them must be denied: page loads, scripts, programs, every
+//! method, paths and hosts that are spelled oddly, forged identities, websockets.
+//!
+//! A request that arrives at the application (`--listen`) has passed. Without `--listen`, the answer
+//! tells: a success has passed, and so, perhaps, has an answer that no denial has.
+
+use super::advice::ProxyMistake;
+use super::http::{ProbeAnswer, ProbeRequest};
+use super::origin::CheckedUrl;
+use super::{UrlCheck, shortened};
+use crate::check::finding::Finding;
+use std::io;
+
+/// Whether a request passed the check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Passage {
+    Denied,
+    /// The answer is none of a denial; it may be the proxy's own.
+    Unclear,
+    Passed,
+}
+
+/// A request, and what it tries.
+pub(super) struct AccessProbe {
+    what: String,
+    request: ProbeRequest,
+    /// Whether the proxy may take it for a request to another host.
+    is_other_host: bool,
+}
+
+/// Length of a long URL, in bytes: shorter than what proxies refuse.
+const LONG: usize = 6000;
+
+impl UrlCheck<'_> {
+    /// Returns whether the page load without a session was denied.
+    pub(super) fn check_page_load(&mut self, first: &ProbeAnswer) -> bool {
+        let url = self.url;
+        match self.passage(first) {
+            Passage::Passed => self.fault(
+                "access",
+                format_args!("{url} opens without a session: {}", describe(first)),
+                ProxyMistake::NoCheck,
+            ),
+            Passage::Unclear => self.fault(
+                "access",
+                format_args!(
+                    "{url} is answered without a session by {}, which is no denial",
+                    describe(first)
+                ),
+                ProxyMistake::NoCheck,
+            ),
+            Passage::Denied => return true,
+        }
+        false
+    }
+
+    /// Sends requests while the gate is stopped. Each of them must be denied.
+    pub(super) fn check_without_gate(&mut self) {
+        let mut probes = method_probes(self.url);
+        probes.push(probe("GET", ProbeRequest::page(&self.url.target)));
+        let passed: Vec<_> = probes
+            .into_iter()
+            .filter_map(|probe| {
+                let answer = self.send(&probe.request).ok()?;
+                let what = format!("{} ({})", probe.what, describe(&answer));
+                let is_gate = answer.status == 401 || self.leads_to_gate(&answer);
+                (is_gate || self.passage(&answer) != Passage::Denied).then_some((what, is_gate))
+            })
+            .collect();
+        if passed.iter().any(|(_, is_gate)| *is_gate) {
+            return self.findings.push(
+                Finding::skipped("access", "the gate still answers")
+                    .remedy("systemctl stop postern-gate.socket postern-gate"),
+            );
+        }
+        if passed.is_empty() {
+            return self.ok("access", "without the gate, everything is denied");
+        }
+        let passed: Vec<_> = passed.into_iter().map(|(what, _)| what).collect();
+        self.fault(
+            "access",
+            format_args!(
+                "these pass while the gate does not answer: {}",
+                passed.join(", ")
+            ),
+            ProxyMistake::OpenWithoutGate,
+        );
+    }
+
+    /// Sends every request that must be denied.
+    pub(super) fn check_access(&mut self) {
+        let probes = self.access_probes();
+        let count = probes.len();
+        let (mut passed, mut unclear) = (Vec::new(), Vec::new());
+        for probe in probes {
+            // a server that closes the connection denies
+            let Ok(answer) = self.send_and_follow(&probe.request) else {
+                continue;
+            };
+            // Caddy answers a host that it does not know with nothing
+            if probe.is_other_host && answer.is_success() && self.is_empty(&answer) {
+                continue;
+            }
+            match self.passage(&answer) {
+                Passage::Passed => passed.push(format!("{} ({})", probe.what, describe(&answer))),
+                Passage::Unclear => unclear.push(format!("{} ({})", probe.what, describe(&answer))),
+                Passage::Denied => {}
+            }
+        }
+        if !passed.is_empty() {
+            self.fault(
+                "access",
+                format_args!("these pass without a session: {}", passed.join(", ")),
+                ProxyMistake::NoCheck,
+            );
+        }
+        if !unclear.is_empty() {
+            self.warning(
+                "access",
+                format_args!("answers that are no denial, perhaps the application's: {}; with --listen it is certain", unclear.join(", ")),
+                ProxyMistake::NoCheck,
+            );
+        }
+        if passed.is_empty() && unclear.is_empty() {
+            self.ok(
+                "access",
+                format_args!("{count} requests without a session were denied: methods, paths, hosts, forged headers"),
+            );
+        }
+    }
+
+    /// Whether an answer has no content, and its request did not arrive at the application.
+    fn is_empty(&self, answer: &ProbeAnswer) -> bool {
+        let application = self.application.as_ref();
+        answer.body.is_empty()
+            && application.is_none_or(|application| application.arrived(answer.number).is_none())
+    }
+
+    /// Judges the answer to a request without a session.
+    pub(super) fn passage(&self, answer: &ProbeAnswer) -> Passage {
+        if let Some(application) = &self.application {
+            if application.arrived(answer.number).is_some() {
+                return Passage::Passed;
+            }
+        }
+        match answer.status {
+            101 | 200..=299 | 304 => Passage::Passed,
+            300..=399 if self.leads_to_gate(answer) => Passage::Denied,
+            // the application redirects too: to its own sign-in page
+            300..=399 if self.application.is_none() => Passage::Passed,
+            // the application answers so for a path that it does not have
+            404 | 405 | 410 | 415 | 422 if self.application.is_none() => Passage::Unclear,
+            _ => Passage::Denied,
+        }
+    }
+
+    /// Whether an answer redirects to a page of the gate.
+    pub(super) fn leads_to_gate(&self, answer: &ProbeAnswer) -> bool {
+        let to = answer.header("location").and_then(|to| self.url.join(to));
+        let (Some(to), Some(pages)) = (to, &self.pages) else {
+            return false;
+        };
+        to.origin == pages.origin && to.target.starts_with(&pages.target)
+    }
+
+    /// Sends a request. Follows one redirect within the application's host: proxies redirect to
+    /// the usual spelling of a path.
+    fn send_and_follow(&self, request: &ProbeRequest) -> io::Result<ProbeAnswer> {
+        let answer = self.send(request)?;
+        let is_redirect = (300..400).contains(&answer.status) && !self.leads_to_gate(&answer);
+        let to = answer.header("location").and_then(|to| self.url.join(to));
+        match to.filter(|to| is_redirect && to.origin == self.url.origin) {
+            Some(to) if self.passage(&answer) != Passage::Denied || self.application.is_some() => {
+                let target = to.target;
+                self.send(&ProbeRequest {
+                    target,
+                    ..request.clone()
+                })
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    fn access_probes(&self) -> Vec<AccessProbe> {
+        let mut probes = method_probes(self.url);
+        probes.extend(self.path_probes());
+        probes.extend(host_probes(self.url));
+        probes.extend(forged_probes(self.url));
+        probes
+    }
+
+    fn path_probes(&self) -> Vec<AccessProbe> {
+        let mut paths: Vec<String> = [
+            "//",
+            "/%2e%2e/",
+            "/x/../",
+            "/.%2e/",
+            "/%00",
+            "/;/",
+            "/%2f",
+            "/style.css",
+            "/static/x.js",
+            "/api/x",
+            "/favicon.ico",
+            "/metrics",
+        ]
+        .map(str::to_owned)
+        .into();
+        paths.push(format!("/?{}", "a".repeat(LONG)));
+        if let Some(pages) = self.pages_path() {
+            // the pages need no session: what begins with their path must not lead elsewhere
+            for dots in ["../x", "%2e%2e/x", "..%2fx", "..;/x"] {
+                paths.push(format!("{pages}{dots}"));
+            }
+        }
+        let probe = |path: String| {
+            let request = ProbeRequest::page(&path);
+            let what = match path.len() > LONG {
+                true => "a long URL".to_owned(),
+                false => path,
+            };
+            AccessProbe {
+                what,
+                request,
+                is_other_host: false,
+            }
+        };
+        paths.into_iter().map(probe).collect()
+    }
+}
+
+fn probe(what: &str, request: ProbeRequest) -> AccessProbe {
+    AccessProbe {
+        what: what.to_owned(),
+        request,
+        is_other_host: false,
+    }
+}
+
+fn method_probes(url: &CheckedUrl) -> Vec<AccessProbe> {
+    let target = &url.target;
+    let mut probes: Vec<_> = [
+        "HEAD", "POST", "PUT", "DELETE", "PROPFIND", "OPTIONS", "FOO",
+    ]
+    .into_iter()
+    .map(|method| probe(method, ProbeRequest::program(method, target)))
+    .collect();
+    let websocket = ProbeRequest::program("GET", target)
+        .line("Connection: Upgrade")
+        .line("Upgrade: websocket")
+        .line("Sec-WebSocket-Version: 13")
+        .line("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==");
+    probes.push(probe("a websocket", websocket));
+    probes
+}
+
+fn host_probes(url: &CheckedUrl) -> Vec<AccessProbe> {
+    let (host, port) = (&url.origin.host, url.origin.port);
+    let authority = url.origin.authority();
+    let page = || ProbeRequest::page(&url.target);
+    let absolute =
+        |authority: &str| ProbeRequest::page(&format!("https://{authority}{}", url.target));
+    let other = |what: &str, request: ProbeRequest| AccessProbe {
+        is_other_host: true,
+        ..probe(what, request)
+    };
+    vec![
+        probe(
+            "Host in capitals",
+            page().host(authority.to_ascii_uppercase()),
+        ),
+        other("Host with a dot", page().host(format!("{host}.:{port}"))),
+        other("Host with another port", page().host(format!("{host}:1"))),
+        other("Host localhost", page().host("localhost")),
+        probe("two Hosts", page().line(format!("Host: {host}"))),
+        probe("absolute form", absolute(&authority)),
+        other("absolute form of another host", absolute("localhost")),
+    ]
+}
+
+fn forged_probes(url: &CheckedUrl) -> Vec<AccessProbe> {
+    let page = || ProbeRequest::page(&url.target);
+    vec![
+        probe(
+            "a forged identity",
+            page()
+                .line("Remote-User: root")
+                .line("remote-user: root")
+                .line("X-Forwarded-User: root"),
+        ),
+        probe(
+            "a forged secret of the proxy",
+            page().line("X-Postern-Proxy: postern-check"),
+        ),
+        probe(
+            "a forged cookie",
+            page().line("Cookie: __Secure-postern=x; __Host-postern=x"),
+        ),
+        probe(
+            "two Cookie lines",
+            page().line("Cookie: a=1").line("Cookie: b=2"),
+        ),
+        probe(
+            "cookies of 64 KiB",
+            page().line(format!("Cookie: a={}", "x".repeat(64 * 1024))),
+        ),
+        probe(
+            "a forged Authorization",
+            page().line("Authorization: Bearer postern-check"),
+        ),
+        probe(
+            "a Connection that removes headers",
+            page().line("Connection: close, X-Postern-Proxy, Cookie, X-Real-IP, X-Forwarded-For"),
+        ),
+    ]
+}
+
+/// Describes an answer in a few words.
+pub(super) fn describe(answer: &ProbeAnswer) -> String {
+    match answer.header("location") {
+        Some(to) if (300..400).contains(&answer.status) => {
+            format!("{} to {}", answer.status, shortened(to))
+        }
+        _ => answer.status.to_string(),
+    }
+}

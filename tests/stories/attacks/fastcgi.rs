@@ -95,7 +95,8 @@ fn odd_parameters_are_denied() {
     let web = apache(&host);
     let cookie = format!("{SESSION}={}", session(&host, &web, "alice"));
     let ours = ("HTTP_COOKIE", cookie.as_str());
-    let is_denied = |mut params: Vec<(&str, &str)>| {
+    let is_denied = |odd: Vec<(&'static str, &'static str)>| {
+        let mut params: Vec<(&str, &str)> = odd;
         params.push(ours);
         let status = checks(&params).status;
         assert!((400..500).contains(&status), "{params:?}: {status}");

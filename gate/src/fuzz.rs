@@ -119,12 +119,15 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let method = text("x-forwarded-method").and_then(|method| method.parse().ok());
     let method = method.unwrap_or(Method::GET);
-    let path = format!("/check/envoy{}", text("x-forwarded-uri").unwrap_or("/"));
-    let uri = path
-        .parse()
-        .unwrap_or_else(|_| Uri::from_static("/check/envoy/"));
+    let path = text("x-forwarded-uri").unwrap_or("/");
     let mut is_read = false;
     for proxy in ProxyKind::ALL {
+        let prefix = match proxy {
+            ProxyKind::AutheliaExtAuthz => "/api/authz/ext-authz/",
+            _ => "/check/envoy",
+        };
+        let uri = format!("{prefix}{path}").parse();
+        let uri = uri.unwrap_or_else(|_| Uri::from_static("/check/envoy/"));
         let address = contract::parse_client_address(proxy, &headers, is_trusted);
         let check = CheckRequest {
             method: &method,

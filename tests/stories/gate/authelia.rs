@@ -374,7 +374,8 @@ fn traefik_and_caddy_with_the_lines_of_the_manual() {
     }
 }
 
-/// The file that Authelia's manual has for Envoy.
+/// The file that Authelia's manual has for Envoy, with the lower-case names of Authelia's own tests:
+/// Envoy compares them as they are, so that no cookie arrives with those of the manual.
 const ENVOY: &str = r#"
 static_resources:
   listeners:
@@ -416,10 +417,10 @@ static_resources:
                       transport_api_version: v3
                       allowed_headers:
                         patterns:
-                          - exact: Authorization
-                          - exact: Proxy-Authorization
-                          - exact: Accept
-                          - exact: Cookie
+                          - exact: authorization
+                          - exact: proxy-authorization
+                          - exact: accept
+                          - exact: cookie
                       http_service:
                         path_prefix: /api/authz/ext-authz/
                         server_uri: { uri: 'GATE:9091', cluster: authelia, timeout: 0.25s }
@@ -447,7 +448,7 @@ static_resources:
 "#;
 
 /// The one line that the gate needs in addition: Authelia takes the proxy's own address instead.
-const CLIENT_ADDRESS: &str = "- exact: Cookie\n                          - exact: X-Forwarded-For";
+const CLIENT_ADDRESS: &str = "- exact: cookie\n                          - exact: x-forwarded-for";
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -462,7 +463,7 @@ fn envoy_with_the_file_of_the_manual_and_one_more_line() {
     }
 
     let host = Host::fresh();
-    let text = ENVOY.replacen("- exact: Cookie", CLIENT_ADDRESS, 1);
+    let text = ENVOY.replacen("- exact: cookie", CLIENT_ADDRESS, 1);
     let mut web = start(&host, Proxy::Envoy, CONTRACT, &text);
     assert_protects(&host, &mut web, APP, 401);
     assert_off_unless_configured(&mut web, CONTRACT, APP);

@@ -1,10 +1,7 @@
 //! No page of the gate and of the samples ends the way of a person who did nothing wrong: each says
 //! where they are, who is signed in, and how to go on.
 
-use testhost::{
-    APP, Host, PROOF, PagesAt, Proxy, Web, WebClient, assert_contains, assert_lacks,
-    change_traefik, wait_until,
-};
+use testhost::{APP, Host, PagesAt, Proxy, Web, WebClient, assert_contains, assert_lacks};
 
 const WAYS: [(Proxy, PagesAt); 12] = [
     (Proxy::Nginx, PagesAt::OwnHost),
@@ -274,53 +271,4 @@ fn a_message_cannot_be_forged_and_is_shown_once() {
         "too old"
     );
     assert_lacks(web.gate.log(), "panicked");
-}
-
-/// Traefik shows nothing of its own. The sample says how another service can have the page.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn traefik_shows_the_page_of_another_service() {
-    let host = Host::fresh();
-    let mut web = Web::start(&host, Proxy::Traefik, PagesAt::OwnHost, "");
-    let (alice, phone) = host.web_user("alice");
-    let client = WebClient::new();
-    client.signs_in(&web, &alice, &phone.code());
-    change_traefik(|text| {
-        let lines = text.lines().map(|line| match line.strip_prefix("    #") {
-            Some(rest) if rest.starts_with("postern-failed") => format!("    {rest}\n"),
-            Some(rest)
-                if ["  errors:", "    status:", "    query:"]
-                    .iter()
-                    .any(|key| rest.starts_with(key)) =>
-            {
-                format!("    {rest}\n")
-            }
-            Some("    service: pages") => "        service: application\n".to_owned(),
-            _ => format!("{line}\n"),
-        });
-        let text: String = lines.collect();
-        let all = "[postern-clean, postern-proof, postern-check]";
-        assert!(
-            text.contains(all) && text.contains("\n    postern-failed:\n"),
-            "{text}"
-        );
-        text.replace(
-            all,
-            "[postern-clean, postern-failed, postern-proof, postern-check]",
-        )
-    });
-    assert_eq!(client.loads(&format!("{APP}/")).status, 200);
-    web.gate.stop();
-    web.application.arrived();
-    let forger = client.with("Remote-User: root");
-    wait_until("Traefik has read its file again", || {
-        let reply = forger.loads(&format!("{APP}/notes"));
-        assert_eq!(reply.status, 500, "{reply:?}");
-        Ok(reply.body.contains("/sign-in-is-not-possible.html"))
-    });
-    for got in web.application.arrived() {
-        assert_eq!(got.request, "GET /sign-in-is-not-possible.html");
-        assert_eq!(got.value("Remote-User"), "", "{got:?}");
-        assert_lacks(format!("{got:?}"), PROOF);
-    }
 }

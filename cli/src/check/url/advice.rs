@@ -1,7 +1,10 @@
 //! The line to change, in the words of each proxy: what is wrong, and the line of the sample in
 //! config/ that prevents it. A test checks that each line stands in its sample.
 
-use postern_shared::config::gate::ProxyKind::{self, Caddy, Envoy, Haproxy, Nginx, Traefik};
+use postern_shared::config::gate::ProxyKind::{
+    self, Apache, AutheliaAuthRequest, AutheliaExtAuthz, AutheliaForwardAuth, Caddy, Envoy, Haproxy,
+    Nginx, Traefik,
+};
 
 /// What is wrong with the configuration of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,7 @@ pub(super) fn line_to_change(
         Caddy => caddy(mistake)?,
         Haproxy => haproxy(mistake)?,
         Envoy => envoy(mistake)?,
+        Apache | AutheliaAuthRequest | AutheliaForwardAuth | AutheliaExtAuthz => return None,
     };
     Some((place, line.replace("{header}", header_of(mistake))))
 }
@@ -444,6 +448,9 @@ mod tests {
         mistakes.extend(IDENTITY.map(ProxyMistake::IdentityNotCopied));
         mistakes.extend(CLIENT_HEADERS.map(ProxyMistake::ClientHeaderPasses));
         for proxy in ProxyKind::ALL {
+            if proxy.is_for_authelia() {
+                continue;
+            }
             let samples = samples(proxy);
             for mistake in &mistakes {
                 let Some((_, line)) = line_to_change(*mistake, proxy) else {

@@ -163,9 +163,10 @@ fn protect_ssh(host: &BootedHost, people: &People) -> Codes {
     for line in readme::commands("README.md", "2. SSH") {
         host.does(&line.replace(" config/", " /usr/share/doc/postern/examples/"));
     }
-    host.does(
-        "sudo sed -i 's|^#url = .*|url = \"https://auth.example.com/\"|' /etc/postern/postern.toml",
-    );
+    let gate = r#"[gate]\nurl = "https://auth.example.com/"\ncookie_domain = "example.com""#;
+    host.runs(&format!(
+        "sed -i 's|^\\[gate\\]|{gate}|' /etc/postern/postern.toml"
+    ));
     host.does("sudo systemctl enable --now postern-gate");
     host.with_key(&people.alice).enters_with(&codes.next());
     host.with_key(&people.bob).enters();

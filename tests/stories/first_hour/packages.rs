@@ -209,7 +209,11 @@ fn upgrade(host: &BootedHost, key: &SigningKey, people: &People, codes: &mut Cod
     assert!(versions.split_whitespace().all(is_new), "{versions}");
     let later = host.runs(daemons);
     for (earlier, later) in earlier.split_whitespace().zip(later.split_whitespace()) {
-        assert!(earlier != later && later != "0", "{earlier} {later}");
+        assert!(
+            earlier != later && later != "0",
+            "{earlier} {later}: {}",
+            host.runs("journalctl --boot --no-pager --unit 'postern*' | tail -n 50")
+        );
     }
     assert_contains(
         host.runs("cat /etc/postern/postern.toml"),

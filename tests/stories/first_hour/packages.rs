@@ -163,9 +163,10 @@ fn protect_ssh(host: &BootedHost, people: &People) -> Codes {
     for line in readme::commands("README.md", "2. SSH") {
         host.does(&line.replace(" config/", " /usr/share/doc/postern/examples/"));
     }
-    host.does(
-        "sudo sed -i 's|^#url = .*|url = \"https://auth.example.com/\"|' /etc/postern/postern.toml",
-    );
+    let gate = r#"[gate]\nurl = "https://auth.example.com/"\ncookie_domain = "example.com""#;
+    host.runs(&format!(
+        "sed -i 's|^\\[gate\\]|{gate}|' /etc/postern/postern.toml"
+    ));
     host.does("sudo systemctl enable --now postern-gate");
     host.with_key(&people.alice).enters_with(&codes.next());
     host.with_key(&people.bob).enters();
@@ -208,7 +209,11 @@ fn upgrade(host: &BootedHost, key: &SigningKey, people: &People, codes: &mut Cod
     assert!(versions.split_whitespace().all(is_new), "{versions}");
     let later = host.runs(daemons);
     for (earlier, later) in earlier.split_whitespace().zip(later.split_whitespace()) {
-        assert!(earlier != later && later != "0", "{earlier} {later}");
+        assert!(
+            earlier != later && later != "0",
+            "{earlier} {later}: {}",
+            host.runs("journalctl --boot --no-pager --unit 'postern*' | tail -n 50")
+        );
     }
     assert_contains(
         host.runs("cat /etc/postern/postern.toml"),

@@ -83,8 +83,8 @@ pub use process::processes::{
     as_user, ended, finished, patiently, running, signal, wait_for_output, wait_until,
 };
 pub use process::syscalls::{
-    DURABLE, TracedProcess, WRITES, failing_at_calls, has_failed, killed_at, killed_at_calls,
-    killed_at_store_or_key, was_killed, was_stopped,
+    DURABLE, TracedProcess, WRITES, delayed_at_call, failing_at_calls, has_failed, killed_at,
+    killed_at_calls, killed_at_store_or_key, was_killed, was_stopped,
 };
 pub use process::timings::assert_alike;
 pub use user::person::Person;

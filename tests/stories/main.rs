@@ -135,6 +135,7 @@ mod store {
     pub(crate) mod bad_files;
     mod crashes;
     mod keys;
+    mod restore;
     mod upgrade;
 }
 /// Pages of the gate.

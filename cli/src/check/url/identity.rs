@@ -84,17 +84,25 @@ impl UrlCheck<'_> {
     /// Whether the page opens in the session.
     fn opens_with(&mut self, cookies: &str) -> bool {
         let request = self.page_with(&[cookies.to_owned()]);
-        let answer = match self.send(&request) {
-            Ok(answer) if answer.status != 401 && !self.leads_to_gate(&answer) => answer,
-            _ => {
-                self.fault(
-                    "identity",
-                    "the page does not open after the sign-in",
-                    ProxyMistake::CookieNotSent,
-                );
-                return false;
-            }
+        let Ok(answer) = self.send(&request) else {
+            return self.does_not_open("it is not answered");
         };
+        if answer.status == 401 || self.leads_to_gate(&answer) {
+            let to = answer.header("location").unwrap_or_default();
+            // the gate sees the session, and the page needs more
+            if ["upgrade", "denied"].iter().any(|page| to.contains(page)) {
+                return self.does_not_open("this account may not open it");
+            }
+            self.fault(
+                "identity",
+                "the page does not open after the sign-in",
+                ProxyMistake::CookieNotSent,
+            );
+            return false;
+        }
+        if answer.status == 403 {
+            return self.does_not_open("this account may not open it");
+        }
         let Some(application) = &self.application else {
             return true;
         };
@@ -109,6 +117,12 @@ impl UrlCheck<'_> {
             );
         }
         has_arrived
+    }
+
+    fn does_not_open(&mut self, why: &str) -> bool {
+        let what = format!("the page does not open after the sign-in: {why}");
+        self.findings.push(Finding::skipped("identity", what));
+        false
     }
 
     /// Sends a request in the session, and returns it as it arrived.

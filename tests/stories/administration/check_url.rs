@@ -264,7 +264,17 @@ fn it_finds_the_mistakes_in_caddy() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn it_finds_the_mistakes_in_haproxy() {
-    samples_and_mistakes(Proxy::Haproxy, &mistakes::haproxy());
+    let mut checked = samples_and_mistakes(Proxy::Haproxy, &mistakes::haproxy());
+    let (inside, outside) = ("tcp:127.0.0.1:9091", "tcp:0.0.0.0:9091");
+    reconfigure(inside, outside);
+    checked.web.gate.restart();
+    let (found, _) = checked.check();
+    let bad = found
+        .iter()
+        .find(|finding| finding["severity"] == "warning");
+    let bad = bad.unwrap_or_else(|| panic!("{found:#?}"));
+    assert!(text(bad, "what").starts_with("the gate answers at http://app.example.test:9091"));
+    assert!(text(bad, "remedy").contains(inside), "{bad}");
 }
 
 #[test]

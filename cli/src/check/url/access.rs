@@ -93,7 +93,7 @@ impl UrlCheck<'_> {
     pub(super) fn check_access(&mut self) {
         let probes = self.access_probes();
         let mut denied = 0;
-        let (mut passed, mut unclear) = (Vec::new(), Vec::new());
+        let (mut passed, mut unclear, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for probe in probes {
             // a proxy may close the connection instead of an answer
             let Ok(answer) = self.send_and_follow(&probe.request) else {
@@ -107,6 +107,9 @@ impl UrlCheck<'_> {
             match self.passage(&answer) {
                 Passage::Passed => passed.push(format!("{} ({})", probe.what, describe(&answer))),
                 Passage::Unclear => unclear.push(format!("{} ({})", probe.what, describe(&answer))),
+                Passage::Denied if matches!(answer.status, 500 | 502 | 504) => {
+                    failed.push(format!("{} ({})", probe.what, answer.status));
+                }
                 Passage::Denied => denied += 1,
             }
         }
@@ -124,7 +127,12 @@ impl UrlCheck<'_> {
                 ProxyMistake::NoCheck,
             );
         }
-        if passed.is_empty() && unclear.is_empty() {
+        if !failed.is_empty() {
+            let what = format!("denied with an error of the server: {}", failed.join(", "));
+            self.findings
+                .push(Finding::warning("access", what).remedy("the log of the proxy says why"));
+        }
+        if passed.is_empty() && unclear.is_empty() && failed.is_empty() {
             self.ok(
                 "access",
                 format_args!("{denied} requests without a session were denied: methods, paths, hosts, forged headers"),
@@ -176,11 +184,16 @@ impl UrlCheck<'_> {
 
     /// Whether an answer redirects to a page of the gate.
     pub(super) fn leads_to_gate(&self, answer: &ProbeAnswer) -> bool {
-        let to = answer.header("location").and_then(|to| self.url.join(to));
-        let (Some(to), Some(pages)) = (to, &self.pages) else {
-            return false;
-        };
-        to.origin == pages.origin && to.target.starts_with(&pages.target)
+        self.gate_page(answer).is_some()
+    }
+
+    /// Returns the name of the page of the gate to which an answer redirects.
+    pub(super) fn gate_page(&self, answer: &ProbeAnswer) -> Option<String> {
+        let to = answer.header("location").and_then(|to| self.url.join(to))?;
+        let pages = self.pages.as_ref()?;
+        let is_there = to.origin == pages.origin;
+        let page = to.path().strip_prefix(&pages.target)?;
+        is_there.then(|| page.to_owned())
     }
 
     /// Sends a request. Follows one redirect within the application's host: proxies redirect to

@@ -61,8 +61,12 @@ impl UrlCheck<'_> {
             self.check_many_cookies(&cookies);
             self.check_no_cache();
         }
-        if self.sign_out(&mut jar).is_ok() {
-            self.check_signed_out(&cookies);
+        match self.sign_out(&mut jar) {
+            Ok(answer) if answer.status < 400 => self.check_signed_out(&cookies),
+            _ => self.findings.push(
+                Finding::warning("identity", "the session of this check was not ended")
+                    .remedy(format_args!("postern session revoke {user} --all")),
+            ),
         }
         if self.findings.len() == begin {
             self.ok(
@@ -87,21 +91,20 @@ impl UrlCheck<'_> {
         let Ok(answer) = self.send(&request) else {
             return self.does_not_open("it is not answered");
         };
-        if answer.status == 401 || self.leads_to_gate(&answer) {
-            let to = answer.header("location").unwrap_or_default();
-            // the gate sees the session, and the page needs more
-            if ["upgrade", "denied"].iter().any(|page| to.contains(page)) {
-                return self.does_not_open("this account may not open it");
+        let page = self.gate_page(&answer);
+        match (answer.status, page.as_deref()) {
+            (401, _) | (_, Some("sign-in")) => {
+                self.fault(
+                    "identity",
+                    "the page does not open after the sign-in: the gate does not see the session",
+                    ProxyMistake::CookieNotSent,
+                );
+                return false;
             }
-            self.fault(
-                "identity",
-                "the page does not open after the sign-in",
-                ProxyMistake::CookieNotSent,
-            );
-            return false;
-        }
-        if answer.status == 403 {
-            return self.does_not_open("this account may not open it");
+            (403, _) | (_, Some(_)) => {
+                return self.does_not_open("it needs more, or this account may not open it");
+            }
+            _ => {}
         }
         let Some(application) = &self.application else {
             return true;

@@ -162,6 +162,7 @@ fn samples_and_mistakes(proxy: Proxy, mistakes: &[Mistake]) -> Checked {
     Checked::start(proxy, PagesAt::Path).finds_nothing();
     let mut checked = Checked::start(proxy, PagesAt::OwnHost);
     checked.finds_nothing();
+    a_stranger_finds_nothing();
     let missed: Vec<_> = mistakes
         .iter()
         .filter_map(|mistake| checked.misses(mistake))
@@ -207,11 +208,12 @@ fn make_expired_certificate() {
 fn it_finds_the_mistakes_in_nginx() {
     make_expired_certificate();
     let mut checked = samples_and_mistakes(Proxy::Nginx, &mistakes::nginx());
-    a_stranger_checks_too(&mut checked);
+    a_stranger_finds_a_mistake(&mut checked);
 }
 
-/// A user without root, postern.toml, account and the application's port finds what strangers see.
-fn a_stranger_checks_too(checked: &mut Checked) {
+/// Returns the findings of a user without root, postern.toml, account and the application's port.
+#[track_caller]
+fn stranger_findings(arguments: &[&str]) -> (Vec<Value>, bool) {
     let nobody = [
         "setpriv",
         "--reuid=nobody",
@@ -219,21 +221,25 @@ fn a_stranger_checks_too(checked: &mut Checked) {
         "--clear-groups",
         "postern",
     ];
-    let check = |more: &[&str]| {
-        let none = ["--config", "/nowhere/postern.toml"];
-        findings(Postern::under(check_command(
-            &nobody,
-            &[&none, more].concat(),
-        )))
-    };
-    let (found, is_done) = check(&[]);
+    let none = ["--config", "/nowhere/postern.toml"];
+    let arguments = [&none, arguments].concat();
+    findings(Postern::under(check_command(&nobody, &arguments)))
+}
+
+#[track_caller]
+fn a_stranger_finds_nothing() {
+    let (found, is_done) = stranger_findings(&[]);
     let is_bad = |finding: &Value| !["ok", "skipped"].contains(&&*text(finding, "severity"));
     assert!(is_done && !found.iter().any(is_bad), "{found:#?}");
+}
+
+/// A stranger sees what is wrong, and the line once the proxy is named.
+fn a_stranger_finds_a_mistake(checked: &mut Checked) {
     checked
         .web
         .restart_proxy(|text| text.replace("error_page 401 = @postern_sign_in;", ""));
     let remedy = |arguments: &[&str]| {
-        let (found, is_done) = check(arguments);
+        let (found, is_done) = stranger_findings(arguments);
         assert!(!is_done, "{found:#?}");
         let fault = found.iter().find(|finding| finding["severity"] == "fault");
         text(fault.expect("a fault"), "remedy")
@@ -258,7 +264,17 @@ fn it_finds_the_mistakes_in_caddy() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn it_finds_the_mistakes_in_haproxy() {
-    samples_and_mistakes(Proxy::Haproxy, &mistakes::haproxy());
+    let mut checked = samples_and_mistakes(Proxy::Haproxy, &mistakes::haproxy());
+    let (inside, outside) = ("tcp:127.0.0.1:9091", "tcp:0.0.0.0:9091");
+    reconfigure(inside, outside);
+    checked.web.gate.restart();
+    let (found, _) = checked.check();
+    let bad = found
+        .iter()
+        .find(|finding| finding["severity"] == "warning");
+    let bad = bad.unwrap_or_else(|| panic!("{found:#?}"));
+    assert!(text(bad, "what").starts_with("the gate answers at http://app.example.test:9091"));
+    assert!(text(bad, "remedy").contains(inside), "{bad}");
 }
 
 #[test]

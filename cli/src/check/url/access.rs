@@ -9,6 +9,8 @@ use super::http::{ProbeAnswer, ProbeRequest};
 use super::origin::CheckedUrl;
 use super::{UrlCheck, shortened};
 use crate::check::finding::Finding;
+use postern_shared::config::gate::rule::RuleAccess;
+use postern_shared::policy::rule::{RuleRequest, evaluate_rules};
 use std::io;
 
 /// Whether a request passed the check.
@@ -90,21 +92,25 @@ impl UrlCheck<'_> {
     /// Sends every request that must be denied.
     pub(super) fn check_access(&mut self) {
         let probes = self.access_probes();
-        let count = probes.len();
-        let (mut passed, mut unclear) = (Vec::new(), Vec::new());
+        let mut denied = 0;
+        let (mut passed, mut unclear, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for probe in probes {
-            // a server that closes the connection denies
+            // a proxy may close the connection instead of an answer
             let Ok(answer) = self.send_and_follow(&probe.request) else {
                 continue;
             };
-            // Caddy answers a host that it does not know with nothing
-            if probe.is_other_host && answer.is_success() && self.is_empty(&answer) {
+            if self.is_open_by_rule(&probe.request)
+                || probe.is_other_host && self.is_unknown_host(&answer)
+            {
                 continue;
             }
             match self.passage(&answer) {
                 Passage::Passed => passed.push(format!("{} ({})", probe.what, describe(&answer))),
                 Passage::Unclear => unclear.push(format!("{} ({})", probe.what, describe(&answer))),
-                Passage::Denied => {}
+                Passage::Denied if matches!(answer.status, 500 | 502 | 504) => {
+                    failed.push(format!("{} ({})", probe.what, answer.status));
+                }
+                Passage::Denied => denied += 1,
             }
         }
         if !passed.is_empty() {
@@ -121,27 +127,49 @@ impl UrlCheck<'_> {
                 ProxyMistake::NoCheck,
             );
         }
-        if passed.is_empty() && unclear.is_empty() {
+        if !failed.is_empty() {
+            let what = format!("denied with an error of the server: {}", failed.join(", "));
+            self.findings
+                .push(Finding::warning("access", what).remedy("the log of the proxy says why"));
+        }
+        if passed.is_empty() && unclear.is_empty() && failed.is_empty() {
             self.ok(
                 "access",
-                format_args!("{count} requests without a session were denied: methods, paths, hosts, forged headers"),
+                format_args!("{denied} requests without a session were denied: methods, paths, hosts, forged headers"),
             );
         }
     }
 
-    /// Whether an answer has no content, and its request did not arrive at the application.
-    fn is_empty(&self, answer: &ProbeAnswer) -> bool {
+    /// Whether a rule of postern.toml opens a request to everyone.
+    fn is_open_by_rule(&self, request: &ProbeRequest) -> bool {
+        let Some(config) = &self.config else {
+            return false;
+        };
+        let request = RuleRequest {
+            host: &self.url.origin.host,
+            target: &request.target,
+            method: request.method,
+            address: None,
+        };
+        evaluate_rules(&config.gate.rule, &request, None).access == RuleAccess::Open
+    }
+
+    /// Whether the proxy answers so for a host that it does not know: 404, or nothing (Caddy).
+    fn is_unknown_host(&self, answer: &ProbeAnswer) -> bool {
+        !self.has_arrived(answer)
+            && (answer.status == 404 || answer.is_success() && answer.body.is_empty())
+    }
+
+    /// Whether the request of an answer arrived at `--listen`.
+    fn has_arrived(&self, answer: &ProbeAnswer) -> bool {
         let application = self.application.as_ref();
-        answer.body.is_empty()
-            && application.is_none_or(|application| application.arrived(answer.number).is_none())
+        application.is_some_and(|application| application.arrived(answer.number).is_some())
     }
 
     /// Judges the answer to a request without a session.
     pub(super) fn passage(&self, answer: &ProbeAnswer) -> Passage {
-        if let Some(application) = &self.application {
-            if application.arrived(answer.number).is_some() {
-                return Passage::Passed;
-            }
+        if self.has_arrived(answer) {
+            return Passage::Passed;
         }
         match answer.status {
             101 | 200..=299 | 304 => Passage::Passed,
@@ -156,28 +184,32 @@ impl UrlCheck<'_> {
 
     /// Whether an answer redirects to a page of the gate.
     pub(super) fn leads_to_gate(&self, answer: &ProbeAnswer) -> bool {
-        let to = answer.header("location").and_then(|to| self.url.join(to));
-        let (Some(to), Some(pages)) = (to, &self.pages) else {
-            return false;
-        };
-        to.origin == pages.origin && to.target.starts_with(&pages.target)
+        self.gate_page(answer).is_some()
+    }
+
+    /// Returns the name of the page of the gate to which an answer redirects.
+    pub(super) fn gate_page(&self, answer: &ProbeAnswer) -> Option<String> {
+        let to = answer.header("location").and_then(|to| self.url.join(to))?;
+        let pages = self.pages.as_ref()?;
+        let is_there = to.origin == pages.origin;
+        let page = to.path().strip_prefix(&pages.target)?;
+        is_there.then(|| page.to_owned())
     }
 
     /// Sends a request. Follows one redirect within the application's host: proxies redirect to
     /// the usual spelling of a path.
     fn send_and_follow(&self, request: &ProbeRequest) -> io::Result<ProbeAnswer> {
         let answer = self.send(request)?;
-        let is_redirect = (300..400).contains(&answer.status) && !self.leads_to_gate(&answer);
+        let is_own = (300..400).contains(&answer.status)
+            && !self.leads_to_gate(&answer)
+            && !self.has_arrived(&answer);
         let to = answer.header("location").and_then(|to| self.url.join(to));
-        match to.filter(|to| is_redirect && to.origin == self.url.origin) {
-            Some(to) if self.passage(&answer) != Passage::Denied || self.application.is_some() => {
-                let target = to.target;
-                self.send(&ProbeRequest {
-                    target,
-                    ..request.clone()
-                })
-            }
-            _ => Ok(answer),
+        match to.filter(|to| is_own && to.origin == self.url.origin) {
+            Some(to) => self.send(&ProbeRequest {
+                target: to.target,
+                ..request.clone()
+            }),
+            None => Ok(answer),
         }
     }
 

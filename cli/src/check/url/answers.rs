@@ -15,7 +15,6 @@ impl UrlCheck<'_> {
         self.check_script();
         self.check_preflight();
         self.check_program();
-        self.check_large_cookies();
         if self.findings.len() == begin {
             self.ok(
                 "answers",
@@ -133,23 +132,6 @@ impl UrlCheck<'_> {
                 ProxyMistake::HeadersNotSent,
             ),
             _ => {}
-        }
-    }
-
-    /// 64 KiB is more than the gate reads, and no reason for an error.
-    fn check_large_cookies(&mut self) {
-        let line = format!("Cookie: a={}", "x".repeat(64 * 1024));
-        let request = ProbeRequest::page(&self.url.target).line(line);
-        // a proxy may close the connection while the request is being sent
-        let Ok(answer) = self.send(&request) else {
-            return;
-        };
-        if matches!(answer.status, 500 | 502 | 504) {
-            self.warning(
-                "answers",
-                format_args!("cookies of 64 KiB lead to {}", answer.status),
-                ProxyMistake::SmallBuffers,
-            );
         }
     }
 

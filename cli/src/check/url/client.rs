@@ -156,13 +156,17 @@ impl ProbeClient {
         })
     }
 
+    /// Whether the limit of requests or of time is reached.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.sent.get() >= MOST_REQUESTS || self.spent.get() > TOTAL_TIMEOUT
+    }
+
     fn count_request(&self) -> io::Result<u32> {
-        let number = self.sent.get() + 1;
-        if number > MOST_REQUESTS || self.spent.get() > TOTAL_TIMEOUT {
+        if self.is_exhausted() {
             return Err(io::Error::other("the limit of this check is reached"));
         }
-        self.sent.set(number);
-        Ok(number)
+        self.sent.set(self.sent.get() + 1);
+        Ok(self.sent.get())
     }
 
     fn timed<T>(&self, act: impl FnOnce(Instant) -> io::Result<T>) -> io::Result<T> {

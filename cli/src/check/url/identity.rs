@@ -61,8 +61,12 @@ impl UrlCheck<'_> {
             self.check_many_cookies(&cookies);
             self.check_no_cache();
         }
-        if self.sign_out(&mut jar).is_ok() {
-            self.check_signed_out(&cookies);
+        match self.sign_out(&mut jar) {
+            Ok(answer) if answer.status < 400 => self.check_signed_out(&cookies),
+            _ => self.findings.push(
+                Finding::warning("identity", "the session of this check was not ended")
+                    .remedy(format_args!("postern session revoke {user} --all")),
+            ),
         }
         if self.findings.len() == begin {
             self.ok(
@@ -84,17 +88,24 @@ impl UrlCheck<'_> {
     /// Whether the page opens in the session.
     fn opens_with(&mut self, cookies: &str) -> bool {
         let request = self.page_with(&[cookies.to_owned()]);
-        let answer = match self.send(&request) {
-            Ok(answer) if answer.status != 401 && !self.leads_to_gate(&answer) => answer,
-            _ => {
+        let Ok(answer) = self.send(&request) else {
+            return self.does_not_open("it is not answered");
+        };
+        let page = self.gate_page(&answer);
+        match (answer.status, page.as_deref()) {
+            (401, _) | (_, Some("sign-in")) => {
                 self.fault(
                     "identity",
-                    "the page does not open after the sign-in",
+                    "the page does not open after the sign-in: the gate does not see the session",
                     ProxyMistake::CookieNotSent,
                 );
                 return false;
             }
-        };
+            (403, _) | (_, Some(_)) => {
+                return self.does_not_open("it needs more, or this account may not open it");
+            }
+            _ => {}
+        }
         let Some(application) = &self.application else {
             return true;
         };
@@ -109,6 +120,12 @@ impl UrlCheck<'_> {
             );
         }
         has_arrived
+    }
+
+    fn does_not_open(&mut self, why: &str) -> bool {
+        let what = format!("the page does not open after the sign-in: {why}");
+        self.findings.push(Finding::skipped("identity", what));
+        false
     }
 
     /// Sends a request in the session, and returns it as it arrived.

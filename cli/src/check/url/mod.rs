@@ -29,7 +29,7 @@ mod transport;
 use super::finding::{Finding, FindingSeverity};
 use super::report;
 use crate::context::Invocation;
-use crate::terminal::output::{CommandFailure, CommandResult, Output};
+use crate::terminal::output::{CommandFailure, CommandResult};
 use advice::{ProxyMistake, line_to_change};
 use application::RecordingApplication;
 use client::ProbeClient;
@@ -101,7 +101,7 @@ impl UrlCheck<'_> {
             self.check_without_gate();
             return Ok(());
         }
-        let is_trusted = self.check_transport(options.http_port);
+        let is_trusted = self.check_transport(&first, options.http_port);
         if self.check_page_load(&first) {
             self.check_access();
             self.check_answers(&first);
@@ -123,28 +123,39 @@ impl UrlCheck<'_> {
                 self.check_session(run.output, user, &first)?;
             }
         }
-        self.findings.push(Finding::ok(
-            "url",
-            format_args!(
-                "{} requests in {} ms, to {}",
-                self.client.sent(),
-                self.client.spent().as_millis(),
-                self.url
-            ),
-        ));
+        self.report_requests();
         Ok(())
+    }
+
+    fn report_requests(&mut self) {
+        let requests = format!(
+            "{} requests in {} ms, to {}",
+            self.client.sent(),
+            self.client.spent().as_millis(),
+            self.url
+        );
+        self.findings.push(match self.client.is_exhausted() {
+            false => Finding::ok("url", requests),
+            true => Finding::skipped(
+                "url",
+                format_args!("the limit was reached, and not everything was looked at: {requests}"),
+            ),
+        });
     }
 
     /// Learns where the gate's pages are, and which proxy is before the application.
     fn find_gate(&mut self, first: &ProbeAnswer, config: Option<Config>) {
-        let redirect = first.header("location").and_then(|to| self.url.join(to));
-        let seen = redirect.and_then(|to| {
-            let base = to.path().strip_suffix("sign-in")?.to_owned();
-            Some(CheckedUrl { target: base, ..to })
-        });
         let configured = config.as_ref().and_then(|config| {
             let url = config.gate.url.as_ref()?;
             CheckedUrl::parse(&format!("{}{}", url.origin(), url.path)).ok()
+        });
+        let redirect = first.header("location").and_then(|to| self.url.join(to));
+        let seen = redirect.and_then(|to| {
+            let base = to.path().strip_suffix("sign-in")?.to_owned();
+            let returns = to.query_value("rd").is_some();
+            let pages = CheckedUrl { target: base, ..to };
+            // applications have sign-in pages too
+            (returns || configured.as_ref() == Some(&pages)).then_some(pages)
         });
         let is_same = seen.is_none() || seen == configured;
         self.pages = seen.or_else(|| configured.clone());
@@ -224,9 +235,4 @@ fn shortened(text: &str) -> String {
         None => text.to_owned(),
         Some((end, _)) => format!("{}…", &text[..end]),
     }
-}
-
-/// Asks for a secret, naming where it is sent.
-fn ask_secret(output: Output, prompt: &str) -> CommandResult<zeroize::Zeroizing<String>> {
-    crate::terminal::prompt::ask_hidden(output, prompt)
 }

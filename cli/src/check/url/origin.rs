@@ -4,8 +4,8 @@
 use postern_shared::network::web_address::is_host;
 use std::fmt;
 
-/// Longest URL that is accepted, in bytes.
-const LONGEST: usize = 4096;
+/// Longest URL that is accepted, in bytes. A redirect holds the requested URL, encoded.
+const LONGEST: usize = 64 * 1024;
 
 /// Scheme, host and port. The host is in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,7 +145,7 @@ mod tests {
             let url = CheckedUrl::parse(text).map(|url| url.to_string());
             assert_eq!(url.as_deref(), Ok(printed));
         }
-        let long = format!("https://app.example.com/{}", "a".repeat(5000));
+        let long = format!("https://app.example.com/{}", "a".repeat(LONGEST));
         for text in [
             "",
             "app.example.com",

@@ -1,11 +1,12 @@
 //! A session, opened with the pages of the gate as a browser opens it, and its cookies. The command
 //! ends the session afterwards.
 
+use super::UrlCheck;
 use super::http::{ProbeAnswer, ProbeRequest};
 use super::origin::{CheckedUrl, Origin};
-use super::{UrlCheck, ask_secret};
 use crate::check::finding::Finding;
 use crate::terminal::output::{CommandResult, Output};
+use crate::terminal::prompt::ask_hidden;
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::registrable_domain;
 use std::io;
@@ -119,7 +120,7 @@ impl UrlCheck<'_> {
         }
         let mut jar = CookieJar::default();
         let rd = self.url.to_string();
-        let password = ask_secret(output, &format!("Password of {user} at {}: ", pages.origin))?;
+        let password = ask_hidden(output, &format!("Password of {user} at {}: ", pages.origin))?;
         let fields = [
             ("rd", rd.as_str()),
             ("user", user.as_str()),
@@ -132,7 +133,7 @@ impl UrlCheck<'_> {
             return Ok(None);
         }
         if jar.has("-login") {
-            let code = ask_secret(output, "Verification code: ")?;
+            let code = ask_hidden(output, "Verification code: ")?;
             let fields = [("code", code.as_str()), ("rd", &rd), ("trust", "")];
             if let Err(error) = self.visit(&mut jar, &at(&pages, "code"), Some(&fields)) {
                 self.not_signed_in(&error.to_string());

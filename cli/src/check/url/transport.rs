@@ -3,13 +3,13 @@
 use super::UrlCheck;
 use super::advice::ProxyMistake;
 use super::client::CertificateProblem;
-use super::http::ProbeRequest;
+use super::http::{ProbeAnswer, ProbeRequest};
 use super::origin::Origin;
 use crate::check::finding::Finding;
 
 impl UrlCheck<'_> {
     /// Returns whether a password may be sent: each host has a certificate that browsers accept.
-    pub(super) fn check_transport(&mut self, http_port: u16) -> bool {
+    pub(super) fn check_transport(&mut self, first: &ProbeAnswer, http_port: u16) -> bool {
         if !self.url.origin.is_tls {
             let url = self.url;
             self.fault(
@@ -24,7 +24,7 @@ impl UrlCheck<'_> {
         if let Some(gate) = gate.filter(|gate| *gate != self.url.origin) {
             is_trusted &= gate.is_tls && self.check_tls(&gate);
         }
-        self.check_plain_http(http_port);
+        self.check_plain_http(first, http_port);
         is_trusted
     }
 
@@ -70,7 +70,7 @@ impl UrlCheck<'_> {
     }
 
     /// Loads the page over plain HTTP.
-    fn check_plain_http(&mut self, port: u16) {
+    fn check_plain_http(&mut self, first: &ProbeAnswer, port: u16) {
         let origin = self.url.origin.plain(port);
         let request = ProbeRequest::page(&self.url.target);
         let answer = match self.client.send(&origin, &request) {
@@ -89,7 +89,15 @@ impl UrlCheck<'_> {
                 .join(to)
                 .is_some_and(|to| to.origin.is_tls && to.origin.host == origin.host);
         match leads_to_https {
-            true => self.ok("http", "plain HTTP is redirected to HTTPS"),
+            true if first.header("strict-transport-security").is_some() => self.ok(
+                "http",
+                "plain HTTP is redirected to HTTPS, and Strict-Transport-Security is set",
+            ),
+            // whether every service of a domain has HTTPS is not for the samples to decide
+            true => self.ok(
+                "http",
+                "plain HTTP is redirected to HTTPS; without Strict-Transport-Security, browsers may still begin with it",
+            ),
             false if answer.is_success() => self.fault(
                 "http",
                 format_args!("{origin} answers {} over plain HTTP", answer.status),

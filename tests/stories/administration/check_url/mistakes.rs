@@ -38,6 +38,7 @@ fn missing(text: &'static str, what: &'static str, line: &'static str) -> Mistak
 pub(super) fn nginx() -> Vec<Mistake> {
     const CHECK: &str = "    auth_request /postern-check;\n";
     const FORGED: &str = "    if ($postern_forged) {\n        return 400;\n    }\n";
+    const GATE_PAGES: &str = "        proxy_set_header X-Postern-Proxy $postern_proof;\n        proxy_set_header X-Real-IP $remote_addr;\n        client_max_body_size 16k;";
     const APP_SERVER: &str = "ssl_certificate /etc/ssl/private/app.example.test.crt;";
     vec![
         missing(CHECK, OPEN, "auth_request /postern-check;"),
@@ -153,6 +154,18 @@ pub(super) fn nginx() -> Vec<Mistake> {
             APP_SERVER,
         )
         .and("private/app.example.test.key", "private/expired.key"),
+        mistake(
+            GATE_PAGES,
+            "        proxy_cookie_flags ~ nosecure;\n        proxy_set_header X-Postern-Proxy $postern_proof;\n        proxy_set_header X-Real-IP $remote_addr;\n        client_max_body_size 16k;",
+            "arrives without secure",
+            "must not change Set-Cookie",
+        ),
+        mistake(
+            GATE_PAGES,
+            "        proxy_hide_header Content-Security-Policy;\n        proxy_set_header X-Postern-Proxy $postern_proof;\n        proxy_set_header X-Real-IP $remote_addr;\n        client_max_body_size 16k;",
+            "may be framed by other sites",
+            "pass on the headers of the gate",
+        ),
         missing(
             "    location /check/ {\n        return 404;\n    }\n",
             PUBLIC_CHECK,

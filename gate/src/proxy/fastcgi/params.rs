@@ -140,7 +140,7 @@ mod tests {
         for value in ["", "v", &long[..127], &long[..128], &long] {
             let bytes = encoded(&[("NAME", value), (&long[..300], "x")]);
             let read: Vec<_> = pairs(&bytes).map(Result::unwrap).collect();
-            let second = (long[..300].as_bytes(), &b"x"[..]);
+            let second = (&long.as_bytes()[..300], &b"x"[..]);
             assert_eq!(read, [(&b"NAME"[..], value.as_bytes()), second]);
         }
     }

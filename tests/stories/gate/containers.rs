@@ -257,6 +257,8 @@ for manifest in manifests:
     assert check['http']['path'] == prefix, check
     removed = next(find(manifest, 'earlyRequestHeaders'))['remove']
     assert {'Remote-User', 'Remote-Groups', 'Remote-Email', 'Remote-Name', 'X-Forwarded-For'} <= set(removed)
+    # The Gateway API allows no longer list.
+    assert all(len(names) <= 16 for names in find(manifest, 'remove'))
     names = {(part['kind'], part['metadata']['name']) for part in manifest}
     for target in find(manifest, 'targetRefs'):
         assert all((one['kind'], one['name']) in names for one in target), target

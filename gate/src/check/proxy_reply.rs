@@ -26,6 +26,14 @@ const BASIC: &str =
 const BEARER: &str = "Bearer realm=\"sign-in\"";
 const POSTERN: &str = "Postern realm=\"sign-in\"";
 
+/// Headers with the identity, which every reply that grants access has.
+static REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
+static REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
+static REMOTE_EMAIL: HeaderName = HeaderName::from_static("remote-email");
+static REMOTE_NAME: HeaderName = HeaderName::from_static("remote-name");
+/// Number of headers of such a reply.
+const ALLOW_HEADERS: usize = 8;
+
 /// The page of a denied request, with the URL of the gate's page twice.
 const DENIED: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
     <meta http-equiv=\"refresh\" content=\"0; url=URL\"><title>Access denied</title>\
@@ -155,19 +163,23 @@ pub(crate) fn sign_in_url(sign_in: &str, return_url: Option<&str>) -> String {
 
 /// Sets every identity header, empty if it has no value: a proxy that copies the headers then
 /// overwrites what a client sent under these names.
-fn allow_reply(allowed: Allowed) -> HttpReply {
-    let mut reply = bare(StatusCode::OK);
+pub(crate) fn allow_reply(allowed: Allowed) -> HttpReply {
+    let mut reply = reply::bare_with_space(StatusCode::OK, ALLOW_HEADERS);
     let headers = reply.headers_mut();
-    headers.insert("remote-name", HeaderValue::from_static(""));
+    headers.insert(&REMOTE_NAME, HeaderValue::from_static(""));
     for (name, value) in [
-        (HeaderName::from_static("remote-user"), allowed.user),
-        (HeaderName::from_static("remote-groups"), allowed.groups),
-        (HeaderName::from_static("remote-email"), allowed.email),
+        (&REMOTE_USER, allowed.user),
+        (&REMOTE_GROUPS, allowed.groups),
+        (&REMOTE_EMAIL, allowed.email),
     ] {
-        match HeaderValue::from_maybe_shared(Bytes::from(value)) {
-            Ok(value) => headers.insert(name, value),
-            Err(_) => return unauthorized(Challenge::Bearer),
+        let value = match value.is_empty() {
+            true => HeaderValue::from_static(""),
+            false => match HeaderValue::from_maybe_shared(Bytes::from(value)) {
+                Ok(value) => value,
+                Err(_) => return unauthorized(Challenge::Bearer),
+            },
         };
+        headers.insert(name, value);
     }
     headers.insert(COOKIE, allowed.cookie);
     headers.insert(AUTHORIZATION, allowed.authorization);

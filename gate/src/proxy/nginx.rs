@@ -60,7 +60,7 @@ mod tests {
         let headers = headers(&GOOD);
         let original = parse_check(&headers).unwrap();
         assert_eq!(
-            (original.host().as_str(), original.target),
+            (&*original.host(), original.target),
             ("app.example.com", "/a%2fb?q=1")
         );
         assert_eq!(original.url(), GOOD[0].1);

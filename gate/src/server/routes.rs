@@ -5,7 +5,7 @@
 use super::{access_log, own_routes};
 use crate::api;
 use crate::check::client::{self, Challenge};
-use crate::check::forward_auth;
+use crate::check::forward_auth::{self, CheckResult};
 use crate::check::proxy_reply::{self, GatePage};
 use crate::http::authorization::Authorization;
 use crate::http::cookies::find_plain_cookie;
@@ -57,40 +57,44 @@ impl RequestRoute {
     }
 }
 
-/// Whether the reply waits for nothing, neither the store nor a body.
-pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
-    !matches!(
-        RequestRoute::find(request.uri().path()),
-        RequestRoute::OwnPage
-    )
-}
-
-pub(crate) async fn answer_request(
-    site: &Arc<Site>,
+/// Answers a request whose reply waits for nothing, neither the store nor a body. Returns `None` for
+/// one of the gate's own pages.
+pub(crate) fn answer_at_once(
+    site: &Site,
     connection: ProxyConnection,
-    mut request: Request<Incoming>,
-) -> HttpReply {
+    request: &mut Request<Incoming>,
+    now: Instant,
+) -> Option<HttpReply> {
     join_cookie_lines(request.headers_mut());
     // No proxy or browser sends a form in chunks, and parsers that disagree on a body's length
     // allow request smuggling (RFC 9112, section 11.2).
     if request.headers().contains_key(TRANSFER_ENCODING) {
-        return reply::bare_and_close(StatusCode::BAD_REQUEST);
+        return Some(reply::bare_and_close(StatusCode::BAD_REQUEST));
     }
-    let reply = match RequestRoute::find(request.uri().path()) {
+    match RequestRoute::find(request.uri().path()) {
         RequestRoute::Check(proxy) => {
             let check = CheckRequest {
                 method: request.method(),
                 uri: request.uri(),
                 headers: request.headers(),
             };
-            answer_check(site, connection, check, proxy)
+            Some(answer_check(site, connection, check, proxy, now))
         }
-        RequestRoute::Health => match site.revocation_cache.has_lease() {
+        RequestRoute::Health => Some(match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
-        },
-        RequestRoute::OwnPage => answer_own_page(site, connection, request).await,
-    };
+        }),
+        RequestRoute::OwnPage => None,
+    }
+}
+
+/// Answers a request for one of the gate's own pages.
+pub(crate) async fn answer_page(
+    site: &Arc<Site>,
+    connection: ProxyConnection,
+    request: Request<Incoming>,
+) -> HttpReply {
+    let reply = answer_own_page(site, connection, request).await;
     proxy_reply::with_challenge(reply, Challenge::Postern)
 }
 
@@ -114,8 +118,9 @@ fn answer_check(
     connection: ProxyConnection,
     check: CheckRequest<'_>,
     kind: ProxyKind,
+    began: Instant,
 ) -> HttpReply {
-    let (began, headers) = (Instant::now(), check.headers);
+    let headers = check.headers;
     let trusted = &site.trusted_proxies;
     let proxy = match trusted.authenticate(connection, headers, Some(kind)) {
         Ok(proxy) => proxy,
@@ -139,6 +144,11 @@ fn answer_check(
     if log::has_access_log() {
         access_log::log_check(&original, &result, began.elapsed());
     }
+    // The common reply needs no challenge.
+    let result = match result {
+        CheckResult::Allow(allowed) => return proxy_reply::allow_reply(allowed),
+        denied => denied,
+    };
     let challenge = client::select_challenge(original.method, headers);
     proxy_reply::check_reply(result, kind, original.method, challenge, |page| {
         page_url(site, page, &original)

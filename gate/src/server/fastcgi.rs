@@ -10,8 +10,9 @@ use crate::proxy::trusted_proxy::ProxyConnection;
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
 use http_body_util::BodyExt;
+use hyper::Version;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -29,14 +30,21 @@ pub(super) async fn serve_connection(
     mut stream: TcpStream,
     connection: ProxyConnection,
 ) {
-    let received = timeout(REQUEST_TIMEOUT, receive_request(&mut stream)).await;
+    let received = tokio::select! {
+        received = timeout(REQUEST_TIMEOUT, receive_request(&mut stream)) => received,
+        () = permit.closed() => return,
+    };
     let request = match received {
         Ok(Ok(ReceivedRequest::Complete(request))) => request,
         Ok(Ok(ReceivedRequest::Malformed)) => return routes::log_malformed_fastcgi(connection),
         Ok(Ok(ReceivedRequest::Closed) | Err(_)) | Err(_) => return,
     };
+    let now = Instant::now();
+    permit.record_request(now, Version::HTTP_11);
+    // The gate does not stop before the reply is sent.
     let open_request = permit.begin_request();
-    let reply = routes::answer_fastcgi(&site.load_full(), connection, request.params.as_deref());
+    let params = request.params.as_deref();
+    let reply = routes::answer_fastcgi(&site.load_full(), connection, params, now);
     let (parts, body) = reply.into_parts();
     let Ok(body) = body.collect().await;
     let bytes = encode_reply(request.id, parts.status, &parts.headers, &body.to_bytes());

@@ -181,6 +181,7 @@ pub(super) fn answer_fastcgi(
     site: &Site,
     connection: ProxyConnection,
     params: Option<&[u8]>,
+    now: Instant,
 ) -> HttpReply {
     let kind = ProxyKind::Apache;
     let Some(params) = params else {
@@ -188,7 +189,13 @@ pub(super) fn answer_fastcgi(
         return bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     };
     match read_params(params, site.trusted_proxies.identity_headers(kind)) {
-        Ok(headers) => answer_check(site, connection, CheckRequest::of_headers(&headers), kind),
+        Ok(headers) => answer_check(
+            site,
+            connection,
+            CheckRequest::of_headers(&headers),
+            kind,
+            now,
+        ),
         Err(_) => {
             log_malformed_fastcgi(connection);
             bare(StatusCode::BAD_REQUEST)

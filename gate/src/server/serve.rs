@@ -248,8 +248,6 @@ async fn serve_connection(
         }
         AcceptedConnection::Fastcgi(stream, _) => {
             fastcgi::serve_connection(site, permit, stream, connection).await;
-            // The gate does not stop before the reply is sent.
-            drop(watcher);
         }
         AcceptedConnection::Tls(stream, _, acceptor) => {
             let handshake = tokio::select! {

@@ -2,8 +2,8 @@
 //! config/ that prevents it. A test checks that each line stands in its sample.
 
 use postern_shared::config::gate::ProxyKind::{
-    self, Apache, AutheliaAuthRequest, AutheliaExtAuthz, AutheliaForwardAuth, Caddy, Envoy, Haproxy,
-    Nginx, Traefik,
+    self, Apache, AutheliaAuthRequest, AutheliaExtAuthz, AutheliaForwardAuth, Caddy, Envoy,
+    Haproxy, Nginx, Traefik,
 };
 
 /// What is wrong with the configuration of a proxy.

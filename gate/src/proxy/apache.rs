@@ -22,16 +22,15 @@ pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, Co
         return Err(ContractError::Proxy(SCHEME));
     }
     let method = client_value(headers, METHOD, address)?;
-    let target = client_value(headers, URI, address)?;
     // HTTP/1.0 has requests without a Host.
     if !headers.contains_key(HOST) {
         return Err(ContractError::Client(HOST, address));
     }
     let authority = client_value(headers, HOST, address)?;
+    let target = without_origin(client_value(headers, URI, address)?, authority);
     for (is_valid, name) in [
         (is_method(method), METHOD),
         (is_authority(authority), HOST),
-        // A target in absolute form may name another host than Host.
         (is_target(target), URI),
     ] {
         if !is_valid {
@@ -44,6 +43,14 @@ pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, Co
         target,
         address,
     })
+}
+
+/// Returns the path of a target in absolute form (RFC 9112, section 3.2.2), unless it names another
+/// host than the Host header: another parser may take that one.
+fn without_origin<'a>(target: &'a str, authority: &str) -> &'a str {
+    let rest = target.strip_prefix("https://");
+    let path = rest.and_then(|rest| rest.strip_prefix(authority));
+    path.unwrap_or(target)
 }
 
 #[cfg(test)]
@@ -73,6 +80,13 @@ mod tests {
             (original.method, original.address),
             ("GET", Address::parse("192.0.2.7").unwrap())
         );
+    }
+
+    #[test]
+    fn the_absolute_form_of_the_same_host_is_its_path() {
+        let absolute = changed(URI, "https://app.example.com:8443/x?q");
+        let original = parse_check(&absolute).unwrap();
+        assert_eq!(original.url(), "https://app.example.com:8443/x?q");
     }
 
     #[test]
@@ -107,7 +121,11 @@ mod tests {
             (METHOD, "G*T"),
             (URI, "*"),
             (URI, "x"),
-            (URI, "http://other.example.com/"),
+            (URI, "http://app.example.com:8443/"),
+            (URI, "https://other.example.com/"),
+            (URI, "https://app.example.com:8443"),
+            (URI, "https://app.example.com:84430/"),
+            (URI, "https://app.example.com/"),
             (URI, "/a b"),
             (HOST, "a b"),
             (HOST, "u@h"),

@@ -121,7 +121,8 @@ fn odd_parameters_are_denied() {
     }
     for (name, odd) in [
         ("REQUEST_SCHEME", "http"),
-        ("REQUEST_URI", "https://app.example.test:8443/"),
+        ("REQUEST_URI", "http://app.example.test:8443/"),
+        ("REQUEST_URI", "https://auth.example.test:8443/"),
         ("REQUEST_URI", "*"),
         ("HTTP_HOST", "app.example.test:8443, evil.test"),
         ("HTTP_HOST", "app.example.test@evil.test"),
@@ -272,6 +273,24 @@ fn a_client_of_apache_can_neither_send_nor_read_the_proof() {
                     }
                     let attacker = WebClient::new().with(&header).option(http).loads(&page);
                     assert!([302, 400].contains(&attacker.status), "{attacker:?}");
+                }
+            }
+        }
+        // Apache removes the headers that Connection names, also after the check.
+        for name in ["Connection", "Proxy-Connection"] {
+            for dropped in [
+                "Remote-User",
+                "close, remote-groups",
+                "X-Postern-Proxy, Cookie",
+            ] {
+                let reply = client
+                    .with(&format!("{name}: {dropped}"))
+                    .option("--http1.1")
+                    .loads(&page);
+                assert!([200, 400].contains(&reply.status), "{dropped} {reply:?}");
+                for got in web.application.arrived() {
+                    assert_eq!(got.value("Remote-User"), "alice", "{name}: {dropped}");
+                    assert!(got.values("X-Postern-Proxy").is_empty(), "{got:?}");
                 }
             }
         }

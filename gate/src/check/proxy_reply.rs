@@ -92,8 +92,8 @@ pub(crate) fn check_reply(
         // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
         // redirect.
         (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
-        // HAProxy replies by itself, with one status for all methods.
-        (ProxyKind::Haproxy, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
+        // HAProxy and Apache reply by themselves, with one status for all methods.
+        (ProxyKind::Haproxy | ProxyKind::Apache, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
         (ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Envoy, _) => StatusCode::SEE_OTHER,
     };
     let mut reply = with_challenge(bare(status), challenge);

@@ -2,10 +2,11 @@
 //! headers and never falls back to another's.
 
 use super::original_request::{ContractError, OriginalRequest};
-use super::{envoy, forwarded, nginx};
+use super::{apache, envoy, forwarded, nginx};
 use hyper::{HeaderMap, Method, Uri};
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::network::address::Address;
+use std::sync::LazyLock;
 
 /// A check, as the proxy sent it.
 #[derive(Clone, Copy)]
@@ -13,6 +14,18 @@ pub(crate) struct CheckRequest<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> CheckRequest<'a> {
+    /// A check of a contract that reads headers alone.
+    pub(crate) fn of_headers(headers: &'a HeaderMap) -> CheckRequest<'a> {
+        static ROOT: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/"));
+        CheckRequest {
+            method: &Method::GET,
+            uri: &ROOT,
+            headers,
+        }
+    }
 }
 
 /// Reads the original request from a check.
@@ -27,6 +40,7 @@ pub(crate) fn parse_check<'a>(
             forwarded::parse_check(check.headers, is_trusted)
         }
         ProxyKind::Envoy => envoy::parse_check(check, is_trusted),
+        ProxyKind::Apache => apache::parse_check(check.headers),
     }
 }
 
@@ -38,8 +52,10 @@ pub(crate) fn parse_client_address(
 ) -> Result<Address, ContractError> {
     match proxy {
         ProxyKind::Nginx => nginx::parse_client_address(headers),
-        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy | ProxyKind::Envoy => {
-            forwarded::parse_client_address(headers, is_trusted)
-        }
+        ProxyKind::Traefik
+        | ProxyKind::Caddy
+        | ProxyKind::Haproxy
+        | ProxyKind::Envoy
+        | ProxyKind::Apache => forwarded::parse_client_address(headers, is_trusted),
     }
 }

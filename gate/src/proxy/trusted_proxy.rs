@@ -213,6 +213,16 @@ impl TrustedProxies {
         }
     }
 
+    /// Returns the headers in which proxies of this contract name a user.
+    pub(crate) fn identity_headers(
+        &self,
+        contract: ProxyKind,
+    ) -> impl Iterator<Item = &str> + Clone {
+        let of_contract = move |entry: &&TrustedPeer| entry.proxy == contract;
+        let entries = self.proxies.iter().filter(of_contract);
+        entries.filter_map(|entry| Some(entry.identity_header.as_ref()?.as_str()))
+    }
+
     pub(crate) fn is_proxy(&self, address: Address) -> bool {
         self.proxies
             .iter()

@@ -14,6 +14,7 @@ use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
 use crate::proxy::contract::{self, CheckRequest};
 use crate::proxy::envoy;
+use crate::proxy::fastcgi::params::read_params;
 use crate::proxy::identity::Identity;
 use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::proxy::trusted_proxy::{ProxyConnection, UntrustedPeer};
@@ -28,7 +29,7 @@ use postern_shared::config::gate::ProxyKind;
 use postern_shared::engine::SERVICE;
 use postern_shared::network::address::Address;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a request asks the gate for.
 enum RequestRoute {
@@ -158,6 +159,33 @@ fn page_url(site: &Site, page: GatePage, original: &OriginalRequest<'_>) -> Stri
         GatePage::Denied => with_return("denied"),
         GatePage::NotCovered => at(&format!("not-covered?host={}", original.host())),
     }
+}
+
+/// Answers a check of Apache. `params` are none if they are longer than the limit.
+pub(super) fn answer_fastcgi(
+    site: &Site,
+    connection: ProxyConnection,
+    params: Option<&[u8]>,
+) -> HttpReply {
+    let kind = ProxyKind::Apache;
+    let Some(params) = params else {
+        METRICS.count_check(kind, CheckLabel::Malformed, Duration::ZERO);
+        return bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    };
+    match read_params(params, site.trusted_proxies.identity_headers(kind)) {
+        Ok(headers) => answer_check(site, connection, CheckRequest::of_headers(&headers), kind),
+        Err(_) => {
+            log_malformed_fastcgi(connection);
+            bare(StatusCode::BAD_REQUEST)
+        }
+    }
+}
+
+/// Logs and counts a request at a `fastcgi:` listener that cannot be read.
+pub(super) fn log_malformed_fastcgi(connection: ProxyConnection) {
+    METRICS.count_check(ProxyKind::Apache, CheckLabel::Malformed, Duration::ZERO);
+    let error = ContractError::Proxy("a FastCGI request");
+    log_malformed_request(ProxyKind::Apache, &error, connection);
 }
 
 fn refuse_untrusted_peer(untrusted: &UntrustedPeer) -> StatusCode {

@@ -7,7 +7,7 @@ use super::monitoring::{Health, RunningGate};
 use super::reload::Reload;
 use super::signals::{SignalAction, SignalReceiver};
 use super::sockets::ActivatedSockets;
-use super::{routes, service_manager};
+use super::{fastcgi, routes, service_manager};
 use crate::http::memory_limit::{HeldBody, ReservedMemory, has_few_fields};
 use crate::http::reply;
 use crate::observe::log;
@@ -267,6 +267,11 @@ async fn serve_connection(
         }
         AcceptedConnection::Tcp(stream, _) => {
             serve_stream(site, permit, watcher, stream, connection).await;
+        }
+        AcceptedConnection::Fastcgi(stream, _) => {
+            fastcgi::serve_connection(site, permit, stream, connection).await;
+            // The gate does not stop before the reply is sent.
+            drop(watcher);
         }
         AcceptedConnection::Tls(stream, _, acceptor) => {
             let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await else {

@@ -196,15 +196,18 @@ pub enum ProxyKind {
     Haproxy,
     /// Envoy with ext_authz over HTTP.
     Envoy,
+    /// Apache with mod_authnz_fcgi, at a `fastcgi:` listener.
+    Apache,
 }
 
 impl ProxyKind {
-    pub const ALL: [ProxyKind; 5] = [
+    pub const ALL: [ProxyKind; 6] = [
         ProxyKind::Nginx,
         ProxyKind::Traefik,
         ProxyKind::Caddy,
         ProxyKind::Haproxy,
         ProxyKind::Envoy,
+        ProxyKind::Apache,
     ];
 
     /// Returns the name in postern.toml, and of the check's endpoint.
@@ -215,6 +218,7 @@ impl ProxyKind {
             ProxyKind::Caddy => "caddy",
             ProxyKind::Haproxy => "haproxy",
             ProxyKind::Envoy => "envoy",
+            ProxyKind::Apache => "apache",
         }
     }
 }

@@ -12,7 +12,7 @@ pub(crate) struct PrintConfig {
     /// The host of the application; a likely one if not given
     #[arg(long, value_name = "HOST")]
     pub(crate) app: Option<String>,
-    /// The folder for the other files that the proxy reads; /etc/PROXY if not given, for Traefik /etc/traefik/dynamic
+    /// The folder for the other files that the proxy reads; /etc/PROXY if not given, for Traefik /etc/traefik/dynamic, for Apache /etc/apache2
     #[arg(long, value_name = "FOLDER")]
     pub(crate) folder: Option<PathBuf>,
     /// The URL of the gate's pages; gate.url if not given
@@ -32,4 +32,6 @@ pub(crate) enum ProxyArguments {
     Haproxy,
     /// ext_authz
     Envoy,
+    /// mod_authnz_fcgi
+    Apache,
 }

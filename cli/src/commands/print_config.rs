@@ -134,6 +134,33 @@ const ENVOY: ProxySample = ProxySample {
     group: Some("envoy"),
 };
 
+const APACHE: ProxySample = ProxySample {
+    proxy: gate::ProxyKind::Apache,
+    own_host: include_str!("../../../config/apache/own-host.conf"),
+    path: include_str!("../../../config/apache/path.conf"),
+    includes: &[
+        Include {
+            name: "postern-headers.conf",
+            text: include_str!("../../../config/apache/postern-headers.conf"),
+            privacy: Privacy::Public,
+        },
+        Include {
+            name: "postern-check.conf",
+            text: include_str!("../../../config/apache/postern-check.conf"),
+            privacy: Privacy::Public,
+        },
+        Include {
+            name: "postern-proof.conf",
+            text: include_str!("../../../config/apache/postern-proof.conf"),
+            privacy: Privacy::Secret,
+        },
+    ],
+    folder: "/etc/apache2",
+    printed: "/etc/apache2/sites-available/postern.conf",
+    // Apache reads its configuration as root
+    group: None,
+};
+
 pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
     let gate = run.config()?.gate;
     let url = what.url.as_ref().or(gate.url.as_ref()).ok_or_else(|| {
@@ -153,6 +180,7 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
         ProxyArguments::Caddy => CADDY,
         ProxyArguments::Haproxy => HAPROXY,
         ProxyArguments::Envoy => ENVOY,
+        ProxyArguments::Apache => APACHE,
     };
     let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
     let names = names(&gate, url, what, folder)?;

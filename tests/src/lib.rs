@@ -53,6 +53,7 @@ mod web {
     pub(crate) mod application;
     pub(crate) mod chromium;
     pub(crate) mod client;
+    pub(crate) mod fastcgi;
     pub(crate) mod gate;
     pub(crate) mod setup;
 }
@@ -91,6 +92,9 @@ pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
 pub use web::client::WebClient;
+pub use web::fastcgi::{
+    FastcgiReply, FastcgiWire, fastcgi_begin, fastcgi_params, fastcgi_record, fastcgi_request,
+};
 pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use web::setup::{
     APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,

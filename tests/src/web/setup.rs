@@ -32,15 +32,17 @@ pub enum Proxy {
     Caddy,
     Haproxy,
     Envoy,
+    Apache,
 }
 
 impl Proxy {
-    pub const ALL: [Proxy; 5] = [
+    pub const ALL: [Proxy; 6] = [
         Proxy::Nginx,
         Proxy::Traefik,
         Proxy::Caddy,
         Proxy::Haproxy,
         Proxy::Envoy,
+        Proxy::Apache,
     ];
 
     /// Returns the name for print-config, and the ending of the samples.
@@ -51,6 +53,7 @@ impl Proxy {
             Proxy::Caddy => ("caddy", "Caddyfile"),
             Proxy::Haproxy => ("haproxy", "cfg"),
             Proxy::Envoy => ("envoy", "yaml"),
+            Proxy::Apache => ("apache", "conf"),
         }
     }
 }
@@ -114,6 +117,7 @@ impl Web {
             Proxy::Caddy => caddy(&sample),
             Proxy::Haproxy => haproxy(&sample),
             Proxy::Envoy => envoy(&sample),
+            Proxy::Apache => apache(&sample),
         };
         let pages = match pages_at {
             PagesAt::OwnHost => format!("{AUTH}/"),
@@ -189,7 +193,11 @@ fn prepare() {
         ]));
     }
     finished(Command::new("usermod").args(["--append", "--groups", "postern-proxy", "www-data"]));
-    for path in ["/etc/nginx/sites-enabled/default", TRAEFIK] {
+    for path in [
+        "/etc/nginx/sites-enabled/default",
+        "/etc/apache2/sites-enabled/000-default.conf",
+        TRAEFIK,
+    ] {
         if Path::new(path).symlink_metadata().is_ok() {
             fs::remove_file(path).expect("/etc can be written");
         }
@@ -289,6 +297,30 @@ fn envoy(sample: &str) -> Running {
     let mut envoy = Command::new(binary);
     envoy.args(["-c", FILE, "--concurrency", "2"]);
     listening(Running::start(envoy, "envoy.log"))
+}
+
+fn apache(sample: &str) -> Running {
+    const SITE: &str = "/etc/apache2/sites-available/postern.conf";
+    const PORTS: &str = "/etc/apache2/ports.conf";
+    let on_test_ports = |text: String| {
+        let text = text.replace(":443>", ":8443>").replace(":80>", ":8480>");
+        text.replace("Listen 443", "Listen 8443")
+            .replace("Listen 80\n", "Listen 8480\n")
+    };
+    fs::write(SITE, on_test_ports(sample.to_owned())).expect("/etc can be written");
+    let ports = fs::read_to_string(PORTS).expect("tests/run installs Apache");
+    fs::write(PORTS, on_test_ports(ports)).expect("/etc can be written");
+    // The steps of the sample's head.
+    let enables = |line: &&str| line.starts_with("# a2enmod ");
+    let steps = sample.lines().find(enables).expect("the sample's head");
+    finished(Command::new("sh").args(["-c", &steps[2..]]));
+    finished(Command::new("apache2ctl").arg("configtest"));
+    for folder in ["/run/apache2", "/run/lock/apache2"] {
+        fs::create_dir_all(folder).expect("/run can be written");
+    }
+    let mut apache = Command::new("sh");
+    apache.args(["-c", ". /etc/apache2/envvars && exec apache2 -D FOREGROUND"]);
+    listening(Running::start(apache, "apache.log"))
 }
 
 fn listening(mut proxy: Running) -> Running {

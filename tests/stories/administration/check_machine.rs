@@ -12,11 +12,11 @@ use testhost::{
 /// Saves what the cases change; `put_back` restores it.
 const SAVE: &str = "
     rm -rf /run/saved; mkdir /run/saved
-    for folder in pam.d ssh postern nginx traefik; do
+    for folder in pam.d ssh postern nginx traefik apache2; do
         [ ! -e /etc/$folder ] || cp -a /etc/$folder /run/saved/$folder
     done";
 const PUT_BACK: &str = "
-    for folder in pam.d ssh postern nginx traefik; do
+    for folder in pam.d ssh postern nginx traefik apache2; do
         rm -rf /etc/$folder
         [ ! -e /run/saved/$folder ] || cp -a /run/saved/$folder /etc/$folder
     done
@@ -621,6 +621,41 @@ fn the_set_up_for_the_web_has_no_fault_and_each_broken_one_has() {
         );
     }
     shell("mv /usr/bin/gate.saved /usr/bin/postern-gate");
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_set_up_for_apache_has_no_fault_and_each_broken_one_has() {
+    let (host, _keys) = ssh_host();
+    let _web = Web::start(&host, Proxy::Apache, PagesAt::OwnHost, "");
+    finds_nothing("the set-up for Apache");
+    finds_each(&[
+        fault(
+            "sed -i 's/, \"fastcgi:127.0.0.1:9092\"//' /etc/postern/postern.toml",
+            "/etc/postern/postern.toml:|gate.listen has no fastcgi: entry|add \"fastcgi:127.0.0.1:9092\"",
+        ),
+        fault(
+            "sed -i 's/^from = .*/from = [\"unix\"]/' /etc/postern/postern.toml",
+            "/etc/postern/postern.toml:|FastCGI uses TCP|add \"127.0.0.1\" to from",
+        ),
+        fault(
+            "echo another-secret-that-is-long >/etc/postern/proxy.secret",
+            "proxy: /etc/apache2/postern-proof.conf:|sends another secret|systemctl reload apache2",
+        ),
+        fault(
+            "chmod 0644 /etc/apache2/postern-proof.conf",
+            "proxy: /etc/apache2/postern-proof.conf:|everyone can read the proxy's secret",
+        ),
+    ]);
+    shell("gpasswd --delete www-data postern-proxy");
+    let lines = complaints();
+    shell("usermod --append --groups postern-proxy www-data");
+    assert!(
+        lines.iter().any(|line| line.starts_with("fault")
+            && line.contains("user www-data, as whom apache runs, is not in group postern-proxy")
+            && line.contains("systemctl restart apache2")),
+        "{lines:#?}"
+    );
 }
 
 #[test]

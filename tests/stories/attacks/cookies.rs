@@ -8,7 +8,7 @@ use testhost::{
     assert_contains, reconfigure,
 };
 
-pub(crate) const FRONTS: [Proxy; 5] = Proxy::ALL;
+pub(crate) const FRONTS: [Proxy; 6] = Proxy::ALL;
 pub(crate) const SESSION: &str = "__Secure-postern";
 
 /// Signs in a new user. Returns the session cookie.

@@ -9,7 +9,7 @@ use testhost::{
     finished,
 };
 
-const FRONTS: [Proxy; 5] = Proxy::ALL;
+const FRONTS: [Proxy; 6] = Proxy::ALL;
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
@@ -207,6 +207,7 @@ fn an_upload_of_200_mb_arrives() {
         (Proxy::Caddy, PagesAt::OwnHost),
         (Proxy::Haproxy, PagesAt::OwnHost),
         (Proxy::Envoy, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::OwnHost),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -242,6 +243,8 @@ fn websockets_and_events_reach_the_application() {
         (Proxy::Caddy, PagesAt::Path),
         (Proxy::Haproxy, PagesAt::Path),
         (Proxy::Envoy, PagesAt::Path),
+        (Proxy::Apache, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -286,6 +289,8 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
         (Proxy::Caddy, PagesAt::Path),
         (Proxy::Haproxy, PagesAt::Path),
         (Proxy::Envoy, PagesAt::Path),
+        (Proxy::Apache, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -375,6 +380,7 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_by_no_user() {
     for (proxy, path, group) in [
         ("nginx", "/etc/nginx/postern-proof.conf", 0),
         ("traefik", "/etc/traefik/dynamic/postern-proof.yml", traefik),
+        ("apache", "/etc/apache2/postern-proof.conf", 0),
     ] {
         let folder = path.rsplit_once('/').expect("a path").0;
         fs::create_dir_all(folder).expect("/etc can be written");

@@ -108,6 +108,12 @@ fn a_day_behind_traefik_on_a_path() {
     a_day_at(Proxy::Traefik, PagesAt::Path);
 }
 
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_day_behind_apache_on_a_path() {
+    a_day_at(Proxy::Apache, PagesAt::Path);
+}
+
 /// L5: ssh and the web share the used time steps, and the message tells the user to wait for the
 /// next code.
 #[test]

@@ -1,6 +1,6 @@
 //! The proxy's side of one connection: bytes in, until the request is complete.
 //!
-//! MUST hold no more than [`MAX_PARAMS`] and a record of management, whatever the peer sends.
+//! MUST hold no more than [`MAX_PARAMS`] and [`MAX_SMALL`] bytes, whatever the peer sends.
 
 use super::params::{pairs, write_pair};
 use super::record::{
@@ -56,7 +56,6 @@ pub(crate) struct RequestReader {
     answered: usize,
     /// Id of the request, none before it has begun.
     id: Option<u16>,
-    /// None as soon as they are longer than the limit.
     params: Params,
     header: Vec<u8>,
     record: Option<OpenRecord>,

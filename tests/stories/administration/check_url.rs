@@ -7,7 +7,8 @@ use serde_json::Value;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    APP, Host, PagesAt, Person, Phone, Postern, Proxy, Web, finished, on_the_clock, reconfigure,
+    APP, Host, PagesAt, Person, Phone, Postern, Proxy, Web, assert_contains, finished,
+    on_the_clock, reconfigure,
 };
 
 /// The certificates of application and gate, which the check trusts here.
@@ -57,10 +58,15 @@ impl Checked {
         // where nothing leads to it, the address of the metrics is no finding
         reconfigure("[gate]\n", "[gate]\noperations = \"tcp:127.0.0.1:9118\"\n");
         web.gate.restart();
-        let all = ["app", "auth", "other"].map(|name| {
-            fs::read_to_string(format!("/etc/ssl/private/{name}.example.test.crt"))
-                .expect("a certificate")
-        });
+        let names = [
+            "app.example.test",
+            "auth.example.test",
+            "other.example.test",
+            "ending",
+        ];
+        let certificate = |name| fs::read_to_string(format!("/etc/ssl/private/{name}.crt"));
+        // the last one is there for one proxy only
+        let all: Vec<_> = names.into_iter().flat_map(certificate).collect();
         fs::write(AUTHORITIES, all.concat()).expect("/etc can be written");
         // the command listens in its place
         web.stop_application();
@@ -178,35 +184,26 @@ fn samples_and_mistakes(proxy: Proxy, mistakes: &[Mistake]) -> Checked {
     checked
 }
 
-/// Makes a certificate that has expired.
-fn make_expired_certificate() {
-    let mut openssl = on_the_clock(Command::new("openssl"));
-    openssl.env("FAKETIME", "1500000000").args([
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "30",
-        "-subj",
-        "/CN=app.example.test",
-        "-addext",
-        "subjectAltName=DNS:app.example.test",
-        "-addext",
-        "basicConstraints=critical,CA:FALSE",
-        "-keyout",
-        "/etc/ssl/private/expired.key",
-        "-out",
-        "/etc/ssl/private/expired.crt",
+/// Makes a certificate of the application that is valid for some days from a time.
+fn make_certificate(mut openssl: Command, name: &str, days: &str) {
+    openssl.args([
+        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", days,
     ]);
+    openssl.args(["-subj", "/CN=app.example.test"]);
+    openssl.args(["-addext", "subjectAltName=DNS:app.example.test"]);
+    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    openssl.args(["-keyout", &format!("/etc/ssl/private/{name}.key")]);
+    openssl.args(["-out", &format!("/etc/ssl/private/{name}.crt")]);
     finished(&mut openssl);
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn it_finds_the_mistakes_in_nginx() {
-    make_expired_certificate();
+    let mut long_ago = on_the_clock(Command::new("openssl"));
+    long_ago.env("FAKETIME", "1500000000");
+    make_certificate(long_ago, "expired", "30");
+    make_certificate(Command::new("openssl"), "ending", "3");
     let mut checked = samples_and_mistakes(Proxy::Nginx, &mistakes::nginx());
     a_stranger_finds_a_mistake(&mut checked);
 }
@@ -247,6 +244,16 @@ fn a_stranger_finds_a_mistake(checked: &mut Checked) {
     assert!(remedy(&[]).contains("postern print-config PROXY"));
     let line = "error_page 401 = @postern_sign_in;";
     assert!(remedy(&["--proxy", "nginx"]).ends_with(line));
+    // root's postern.toml says which proxy it is
+    let url = format!("{APP}/");
+    let mut command = Command::new("postern");
+    command.args(["check", "--url", &url, "--ca-file", AUTHORITIES]);
+    let printed = Postern::under(command).refuses().out;
+    assert_contains(
+        &printed,
+        "fault    answers: a page load is answered 401 and does not lead to the sign-in page, so nobody can sign in; \
+         nginx, in the server of the application: error_page 401 = @postern_sign_in;\n",
+    );
 }
 
 #[test]

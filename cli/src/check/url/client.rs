@@ -371,3 +371,32 @@ fn describe(error: &rustls::Error) -> String {
     }
     .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    /// A server that sends a byte now and then kept each single read within its limit.
+    #[test]
+    fn a_slow_server_does_not_prolong_a_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // until the client has closed the connection
+            while stream.write_all(b"HTTP").is_ok() {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        });
+        let began = Instant::now();
+        let stream = TimedStream {
+            stream: TcpStream::connect(address).unwrap(),
+            until: began + Duration::from_millis(300),
+        };
+        let request = ProbeRequest::page("/").to_bytes("a", AGENT);
+        assert!(exchange(stream, &request, "GET").is_err());
+        assert!(began.elapsed() < Duration::from_secs(5));
+        server.join().unwrap();
+    }
+}

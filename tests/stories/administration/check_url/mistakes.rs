@@ -149,6 +149,13 @@ pub(super) fn nginx() -> Vec<Mistake> {
         .and("private/app.example.test.key", "private/other.example.test.key"),
         mistake(
             APP_SERVER,
+            "ssl_certificate /etc/ssl/private/ending.crt;",
+            "that of app.example.test expires within 7 days",
+            APP_SERVER,
+        )
+        .and("private/app.example.test.key", "private/ending.key"),
+        mistake(
+            APP_SERVER,
             "ssl_certificate /etc/ssl/private/expired.crt;",
             "browsers do not accept that of app.example.test: it has expired",
             APP_SERVER,

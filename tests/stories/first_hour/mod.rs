@@ -2,8 +2,10 @@
 //! real systemd with the units and their sandboxes, sshd, sudo, nginx and a browser.
 //!
 //! `hour` is the person who follows README, with `postern check` after each step. `ssh` and `web`
-//! are those who sign in from outside.
+//! are those who sign in from outside, `console` those on the host.
 
+mod codes;
+mod console;
 mod hour;
 mod packages;
 mod pictures;

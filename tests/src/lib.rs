@@ -92,7 +92,7 @@ pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
 pub use web::client::WebClient;
-pub use web::conformance::{Conformance, ConformanceRun, conformance_program};
+pub use web::conformance::{Conformance, ConformanceRun, conformance_program, conformance_results};
 pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use web::setup::{
     APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,

@@ -95,7 +95,7 @@ pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
 pub use web::client::WebClient;
-pub use web::conformance::{Conformance, ConformanceRun, conformance_program};
+pub use web::conformance::{Conformance, ConformanceRun, conformance_program, conformance_results};
 pub use web::fastcgi::{
     FastcgiReply, FastcgiWire, fastcgi_begin, fastcgi_params, fastcgi_record, fastcgi_request,
 };

@@ -5,7 +5,7 @@
 
 use crate::api;
 use crate::check::client;
-use crate::http::body::{is_same_origin, read_form};
+use crate::http::body::{collect_body, is_same_origin, read_form};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
@@ -247,13 +247,22 @@ pub(crate) async fn answer_page(
         PageHandler::Form(..) if !is_same_origin(&parts.headers, &request.site.url.origin()) => {
             match is_administration {
                 true => bare_and_close(StatusCode::FORBIDDEN),
-                false => bare(StatusCode::FORBIDDEN),
+                false => refuse_foreign_form(body).await,
             }
         }
         PageHandler::Form(act, page) => match read_form(&parts.headers, body).await {
             Err(status) => bare_and_close(status),
             Ok(fields) => answer_form(request, act.as_ref(), page, PageForm::new(fields)).await,
         },
+    }
+}
+
+/// Refuses a form of another site. Its body is read first: a connection that is closed with unread
+/// bytes may cost the proxy that sends them the reply.
+async fn refuse_foreign_form(body: Incoming) -> HttpReply {
+    match collect_body(body).await {
+        Ok(_) => bare(StatusCode::FORBIDDEN),
+        Err(_) => bare_and_close(StatusCode::FORBIDDEN),
     }
 }
 

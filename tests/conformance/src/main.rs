@@ -8,6 +8,7 @@
 //! prints results.
 #![forbid(unsafe_code)]
 
+mod advisories;
 mod arguments;
 mod case;
 mod cases;

@@ -150,11 +150,17 @@ impl Suite {
 
     /// Fails if the response comes from the application, or could be taken for access.
     pub(crate) fn closed(&self, what: &str, reply: &Reply) -> CaseResult {
-        if self.arrived(reply) {
-            return failed(format!("{what}: the application is reached"));
-        }
+        self.not_reached(what, reply)?;
         ensure(reply.status >= 300, || {
             format!("{what}: answered with {}", reply.summary())
+        })
+    }
+
+    /// Fails if the response comes from the application. Some proxies answer a host that they do not
+    /// know with an empty 200.
+    pub(crate) fn not_reached(&self, what: &str, reply: &Reply) -> CaseResult {
+        ensure(!self.arrived(reply), || {
+            format!("{what}: the application is reached")
         })
     }
 

@@ -7,7 +7,7 @@ use crate::machine::host::Host;
 use crate::postern::command::Postern;
 use crate::process::processes::{Running, patiently};
 use crate::user::phone::Phone;
-use crate::web::setup::{PagesAt, Proxy, Web, log};
+use crate::web::setup::{PagesAt, Proxy, Web, log, on_test_ports};
 use nix::sys::signal::Signal;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -89,6 +89,13 @@ impl Conformance {
         let example = fs::read_to_string(checkout("tests/conformance/examples/postern.toml"))
             .expect("the example is in the checkout")
             .replace("name = \"nginx\"", &format!("name = \"{name}\""));
+        let example = match proxy {
+            Proxy::Nginx => {
+                add_second_application(&mut web);
+                example.replace("# other_url", "other_url")
+            }
+            _ => example,
+        };
         let accounts: String = ACCOUNTS.iter().map(|name| account(name)).collect();
         let target = PathBuf::from(log(&format!("{name}.toml")));
         fs::write(&target, example + COMMANDS + &accounts).expect("the tests' folder");
@@ -194,6 +201,19 @@ impl Conformance {
     }
 }
 
+/// Puts a second application behind nginx, as the sample says.
+#[track_caller]
+fn add_second_application(web: &mut Web) {
+    let printed = Postern::call("print-config nginx --app other.example.test")
+        .does()
+        .out;
+    let (_, server) = printed
+        .split_once("# An application.")
+        .expect("the sample has an application");
+    let server = format!("# An application.{}", on_test_ports(server));
+    web.change_nginx(|text| format!("{text}\n{server}"));
+}
+
 /// Adds an account to the store, and returns its table for the target file.
 #[track_caller]
 fn account(name: &str) -> String {
@@ -211,7 +231,16 @@ fn account(name: &str) -> String {
 
 /// Returns the program of the suite, as tests/run builds it.
 pub fn conformance_program() -> PathBuf {
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout("target"), PathBuf::from);
-    Path::new(&target).join("release/conformance")
+    target_folder().join("release/conformance")
+}
+
+/// Returns the file for the results behind a proxy, which outlives the story.
+pub fn conformance_results(proxy: Proxy) -> PathBuf {
+    let folder = target_folder().join("conformance");
+    fs::create_dir_all(&folder).expect("the target folder can be written");
+    folder.join(format!("{proxy:?}.xml").to_lowercase())
+}
+
+fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout("target"), PathBuf::from)
 }

@@ -17,7 +17,7 @@ pub(super) fn cases() -> Vec<Case> {
             "no made-up session cookie grants access",
             made_up_cookies,
         )
-        .seen_in(&["CVE-2026-25748"]),
+        .seen_in(&["CVE-2026-25748", "61131 ngx_http_auth_totp"]),
         Case::new(
             "signed-out",
             "no User-Agent and no other header grants access",
@@ -82,13 +82,14 @@ fn made_up_cookies(suite: &mut Suite) -> CaseResult {
     ensure(real.len() > 8, || format!("{name} holds no session"))?;
     let page = suite.app("/");
     let other = if real.ends_with('A') { "B" } else { "A" };
+    let changed = if real.starts_with('A') { "B" } else { "A" };
     for value in [
         String::new(),
         "0".repeat(24),
         "A".repeat(real.len()),
         real[..real.len() - 1].to_owned(),
         real[..real.len() / 2].to_owned(),
-        format!("{other}{}", &real[1..]),
+        format!("{changed}{}", &real[1..]),
         format!("{real}{other}"),
         format!("{}{other}", &real[..real.len() - 2]),
         real.to_uppercase(),

@@ -6,6 +6,12 @@ use crate::net::reply::Reply;
 use crate::sign_in::SignInRun;
 use crate::suite::Suite;
 use std::io;
+use std::time::{Duration, Instant};
+
+/// Longest wait for an answer while the gate hangs.
+const HANGING: Duration = Duration::from_secs(8);
+/// Time in which a gate that went on must know its sessions again.
+const RECOVERY: Duration = Duration::from_secs(10);
 
 pub(super) fn cases() -> Vec<Case> {
     vec![
@@ -58,10 +64,9 @@ fn hanging(suite: &mut Suite) -> CaseResult {
         suite.target.commands.resume_gate.as_ref(),
     )?;
     let page = suite.app("/");
-    let mut signed_in = suite.signed_in()?;
-    let mut stranger = suite.stranger();
+    let mut signed_in = suite.signed_in()?.waiting(HANGING);
+    let mut stranger = suite.stranger().waiting(HANGING);
     suite.command("hang_gate", &[])?;
-    // Both wait as long as the proxy does.
     let load = |browser: &mut Browser| browser.load(&page);
     let (first, second) = std::thread::scope(|scope| {
         let other = scope.spawn(|| load(&mut stranger));
@@ -71,10 +76,22 @@ fn hanging(suite: &mut Suite) -> CaseResult {
     let Ok(second) = second else {
         return failed("a request panicked");
     };
-    is_closed(suite, "a session, while the gate hangs", first)?;
-    is_closed(suite, "a stranger, while the gate hangs", second)?;
-    let reply = signed_in.fetch(&page)?;
-    suite.echoed("after the gate goes on", &reply).map(drop)
+    for (what, reply) in [("a session", first), ("a stranger", second)] {
+        // A proxy may wait longer.
+        if let Ok(reply) = reply {
+            suite.closed(&format!("{what}, while the gate hangs"), &reply)?;
+        }
+    }
+    // A gate that does not know what it has missed may deny for a moment.
+    let began = Instant::now();
+    let mut browser = signed_in.waiting(suite.target.limits.patience());
+    loop {
+        let reply = browser.fetch(&page)?;
+        if suite.arrived(&reply) || began.elapsed() > RECOVERY {
+            return suite.echoed("after the gate goes on", &reply).map(drop);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Fails if access was granted. A proxy may end the connection, but not wait for ever.

@@ -43,7 +43,8 @@ pub(super) fn cases() -> Vec<Case> {
             "forged-identity",
             "no other identity header arrives forged",
             forged_others,
-        ),
+        )
+        .seen_in(&["CVE-2026-30851", "GHSA-7r4p-vjf4-gxv4"]),
         Case::new(
             "forged-identity",
             "no forged identity arrives on an open path",

@@ -17,6 +17,7 @@ mod own_pages;
 mod paths;
 mod requests;
 mod return_page;
+mod second_application;
 mod streams;
 
 /// Returns all cases in the order in which they run.
@@ -32,6 +33,7 @@ pub(crate) fn all() -> Vec<Case> {
         streams::cases(),
         own_pages::cases(),
         return_page::cases(),
+        second_application::cases(),
         app_passwords::cases(),
         codes::cases(),
         browsers::cases(),

@@ -13,13 +13,13 @@ pub(super) fn cases() -> Vec<Case> {
             "no spelling of a closed path reaches it",
             closed_path,
         )
-        .seen_in(&["CVE-2026-95811"]),
+        .seen_in(&["CVE-2026-95811", "GHSA-8vcm-4gq3-w9fr"]),
         Case::new(
             "rule-evasion",
             "no spelling of an open path opens another",
             open_path,
         )
-        .seen_in(&["GHSA-8vcm-4gq3-w9fr"]),
+        .seen_in(&["CVE-2026-95811"]),
         Case::new(
             "rule-evasion",
             "an open path in query or fragment opens nothing",
@@ -267,11 +267,11 @@ fn hosts(suite: &mut Suite) -> CaseResult {
         String::new(),
     ] {
         if let Ok(reply) = send(suite, &suite.stranger(), "/", &host) {
-            suite.closed(&format!("a stranger with Host: {host}"), &reply)?;
+            suite.not_reached(&format!("a stranger with Host: {host}"), &reply)?;
         }
         let Some(closed) = &closed else { continue };
         if let Ok(reply) = send(suite, &browser, closed, &host) {
-            suite.closed(&format!("{closed} with Host: {host}"), &reply)?;
+            suite.not_reached(&format!("{closed} with Host: {host}"), &reply)?;
         }
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All faults; with `none` every request goes through unchanged.
-pub(crate) const NAMES: [&str; 33] = [
+pub(crate) const NAMES: [&str; 34] = [
     "none",
     "64-kib-cookie",
     "absolute-form",
@@ -34,6 +34,7 @@ pub(crate) const NAMES: [&str; 33] = [
     "restart",
     "revocation",
     "rule-evasion",
+    "second-application",
     "server-sent-events",
     "signed-out",
     "throttle",
@@ -132,6 +133,10 @@ impl Fault {
             "websocket" => request.count("Sec-WebSocket-Key") > 0,
             "server-sent-events" => request.value("Accept") == "text/event-stream",
             "upload" => request.method == "PUT",
+            "second-application" => {
+                let other = self.target.application.other_url.as_ref();
+                other.is_some_and(|url| request.value("Host") == url.authority())
+            }
             "network-rule" => {
                 let rule = self.target.paths.network.as_ref();
                 rule.is_some_and(|rule| {

@@ -6,6 +6,7 @@ use crate::net::url::Url;
 use crate::net::wire::Dialer;
 use std::io;
 use std::net::IpAddr;
+use std::time::Duration;
 
 /// Header lines of a page load.
 pub(crate) const NAVIGATE: &str =
@@ -33,6 +34,12 @@ impl Browser {
 
     pub(crate) fn from(mut self, address: Option<IpAddr>) -> Browser {
         self.from = address;
+        self
+    }
+
+    /// Sets the longest wait for a response.
+    pub(crate) fn waiting(mut self, longest: Duration) -> Browser {
+        self.dialer.patience = longest;
         self
     }
 

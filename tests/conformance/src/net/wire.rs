@@ -20,7 +20,8 @@ const LONGEST: u64 = 4 * 1024 * 1024;
 pub(crate) struct Dialer {
     config: Arc<ClientConfig>,
     address: Option<SocketAddr>,
-    patience: Duration,
+    /// Longest wait for a connection, and for the next bytes.
+    pub(super) patience: Duration,
 }
 
 impl Dialer {

@@ -47,11 +47,14 @@ fn a_denied_user_reads_why_and_can_sign_in_as_another() {
         assert_contains(&page.body, "app.example.test");
         web.application.got_nothing();
         // programs and scripts read the status
-        for reply in [client.fetches(&asked), client.calls("POST", &asked, "{}")] {
+        // curl 7.88 takes it for an error that a newer Caddy ends a stream of HTTP/2 whose body it
+        // had no need to read.
+        let program = client.option("--http1.1");
+        for reply in [client.fetches(&asked), program.calls("POST", &asked, "{}")] {
             assert_eq!(
                 (reply.status, reply.all("location").len()),
                 (403, 0),
-                "{reply:?}"
+                "{proxy:?} {reply:?}"
             );
         }
 

@@ -12,14 +12,18 @@ use testhost::{
 
 /// Address of the gate, in place of `authelia` in the configurations, and of the proxies.
 const GATE: &str = "198.51.100.10";
+/// Address of the browsers, which is no proxy's: Envoy does not tell an address of its own host from
+/// its own.
+const BROWSER: &str = "198.51.100.20";
 const APP: &str = "https://app.example.test";
 const SIGN_IN: &str = "https://auth.example.test/sign-in?rd=https%3A%2F%2F";
 
 /// Starts gate, application and a proxy with a configuration for Authelia.
 #[track_caller]
 fn start(host: &Host, proxy: Proxy, contract: &str, text: &str) -> Web {
-    let address = format!("{GATE}/32");
-    finished(Command::new("ip").args(["address", "replace", &address, "dev", "lo"]));
+    for address in [GATE, BROWSER].map(|address| format!("{address}/32")) {
+        finished(Command::new("ip").args(["address", "replace", &address, "dev", "lo"]));
+    }
     let settings = format!(
         "[gate]\nurl = \"https://auth.example.test/\"\ncookie_domain = \"example.test\"\nlisten = [\"tcp:{GATE}:9091\"]\n\
          [[gate.trusted_proxies]]\nproxy = \"{contract}\"\nfrom = [\"{GATE}\"]\n\
@@ -33,9 +37,13 @@ fn start(host: &Host, proxy: Proxy, contract: &str, text: &str) -> Web {
 
 /// A browser that reaches every host at the port of the test host's proxy.
 fn browser() -> WebClient {
-    WebClient::new()
-        .option("--connect-to")
-        .option("::127.0.0.1:8443")
+    reaches_the_proxy(&WebClient::new())
+}
+
+fn reaches_the_proxy(client: &WebClient) -> WebClient {
+    let to = format!("::{GATE}:8443");
+    let client = client.option("--connect-to").option(&to);
+    client.from(BROWSER)
 }
 
 #[track_caller]
@@ -98,8 +106,7 @@ fn assert_protects(host: &Host, web: &mut Web, app: &str, data: u16) {
     assert_eq!(upload.fetches(&format!("{app}/notes")).status, 200);
     assert_eq!(web.application.got().request, "PUT /notes");
 
-    let gone = client.copy_of_cookies();
-    let gone = gone.option("--connect-to").option("::127.0.0.1:8443");
+    let gone = reaches_the_proxy(&client.copy_of_cookies());
     client.sends("https://auth.example.test/sign-out", &[]);
     assert_eq!(gone.loads(&format!("{app}/notes")).status, 302);
     web.gate.stop();

@@ -55,7 +55,7 @@ fn a_denied_user_reads_why_and_can_sign_in_as_another() {
             assert_eq!(
                 (reply.status, reply.all("location").len()),
                 (403, 0),
-                "{reply:?}"
+                "{proxy:?} {reply:?}"
             );
         }
 

@@ -57,8 +57,10 @@ stories! {
     postern_behind_nginx_passes: Nginx,
     postern_behind_traefik_passes: Traefik,
     postern_behind_caddy_passes: Caddy,
+    postern_behind_newer_caddy_passes: NewerCaddy,
     postern_behind_haproxy_passes: Haproxy,
     postern_behind_envoy_passes: Envoy,
+    postern_behind_apache_passes: Apache,
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A person who follows README, and runs `postern check` after each step.
 
 use super::codes::Codes;
-use super::{console, readme, ssh, web};
+use super::{console, mail, readme, ssh, web};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use testhost::{BootedHost, Person, assert_contains, assert_lacks, scanned};
@@ -33,6 +33,7 @@ pub(crate) fn passes_on(release: &str) {
     let mut codes = Codes::of_another_app(&host, "alice", "laptop");
     web::is_protected(&host, &people, &mut codes);
     web::takes_the_password_of_the_host(&host, &carol);
+    mail::is_sent(&host, &people, &mut codes);
 }
 
 /// Follows README's first section.

@@ -7,6 +7,7 @@
 mod codes;
 mod console;
 mod hour;
+mod mail;
 mod packages;
 mod pictures;
 mod readme;

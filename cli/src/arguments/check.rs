@@ -23,7 +23,7 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_name = "USER", value_hint = ValueHint::Username, requires = "request")]
     pub(crate) user: Option<UserName>,
     /// The address of the client; if not given, one that is in no network
-    #[arg(long, value_name = "IP", value_parser = address, requires = "rule")]
+    #[arg(long, value_name = "IP", value_parser = address, requires = "rule", conflicts_with = "url")]
     pub(crate) from: Option<Address>,
     /// A page that needs a sign-in, at the address that browsers use; from any machine
     #[arg(long, value_name = "URL", value_parser = CheckedUrl::parse, group = "request", help_heading = URL)]
@@ -47,4 +47,44 @@ pub(crate) struct CheckArguments {
 
 fn address(text: &str) -> Result<Address, &'static str> {
     Address::parse(text).ok_or("not a literal IP address")
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::arguments::Arguments;
+    use clap::Parser;
+
+    #[test]
+    fn each_option_has_the_request_that_it_belongs_to() {
+        let reads = |words: &str| {
+            let words = format!("postern check {words}");
+            Arguments::try_parse_from(words.trim_end().split(' ')).is_ok()
+        };
+        for words in [
+            "",
+            "--keep",
+            "--rule GET https://app.example.com/ --user alice --from 192.0.2.7",
+            "--url https://app.example.com/ --proxy caddy --http-port 8080 --ca-file f",
+            "--url https://app.example.com/ --user alice --listen 127.0.0.1:8080",
+            "--url https://app.example.com/ --listen [::1]:8080 --gate-stopped",
+        ] {
+            assert!(reads(words), "{words}");
+        }
+        for words in [
+            "--user alice",
+            "--listen 127.0.0.1:8080",
+            "--proxy nginx",
+            "--gate-stopped",
+            "--url app.example.com",
+            "--url https://app.example.com/ --from 192.0.2.7",
+            "--url https://app.example.com/ --keep",
+            "--url https://app.example.com/ --rule GET https://app.example.com/",
+            "--url https://app.example.com/ --proxy squid",
+            "--url https://app.example.com/ --http-port 0",
+            "--url https://app.example.com/ --listen 8080",
+            "--url https://app.example.com/ --user alice --gate-stopped",
+        ] {
+            assert!(!reads(words), "{words}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use testhost::{
 
 /// The certificates of application and gate, which the check trusts here.
 const AUTHORITIES: &str = "/etc/ssl/check-url.crt";
+
 /// One mistake in a configuration.
 struct Mistake {
     /// The file, if it is not the printed one.
@@ -165,7 +166,10 @@ fn findings(call: Postern) -> (Vec<Value>, bool) {
 /// Checks both samples of a proxy as printed, and then each mistake in that of a host of its own.
 #[track_caller]
 fn samples_and_mistakes(proxy: Proxy, mistakes: &[Mistake]) -> Checked {
-    Checked::start(proxy, PagesAt::Path).finds_nothing();
+    let checked = Checked::start(proxy, PagesAt::Path);
+    checked.finds_nothing();
+    a_stranger_finds_nothing();
+    drop(checked);
     let mut checked = Checked::start(proxy, PagesAt::OwnHost);
     checked.finds_nothing();
     a_stranger_finds_nothing();

@@ -1,8 +1,8 @@
 //! Requests without a session. Each of them must be denied: page loads, scripts, programs, every
 //! method, paths and hosts that are spelled oddly, forged identities, websockets.
 //!
-//! A request that arrives at the application (`--listen`) has passed. Without `--listen`, the answer
-//! tells: a success has passed, and so, perhaps, has an answer that no denial has.
+//! A request that arrives at the application (`--listen`) has passed. Else the answer tells: a
+//! success has passed, and so, perhaps, has an answer that no denial has.
 
 use super::advice::ProxyMistake;
 use super::http::{ProbeAnswer, ProbeRequest};
@@ -26,8 +26,8 @@ pub(super) enum Passage {
 pub(super) struct AccessProbe {
     what: String,
     request: ProbeRequest,
-    /// Whether the proxy may take it for a request to another host.
-    is_other_host: bool,
+    /// Whether the proxy may take it for a request to another host, or to the gate.
+    is_elsewhere: bool,
 }
 
 /// Length of a long URL, in bytes: shorter than what proxies refuse.
@@ -100,7 +100,7 @@ impl UrlCheck<'_> {
                 continue;
             };
             if self.is_open_by_rule(&probe.request)
-                || probe.is_other_host && self.is_unknown_host(&answer)
+                || probe.is_elsewhere && self.is_answered_elsewhere(&answer)
             {
                 continue;
             }
@@ -123,7 +123,10 @@ impl UrlCheck<'_> {
         if !unclear.is_empty() {
             self.warning(
                 "access",
-                format_args!("answers that are no denial, perhaps the application's: {}; with --listen it is certain", unclear.join(", ")),
+                format_args!(
+                    "answers that are no denial, perhaps the application's: {}",
+                    unclear.join(", ")
+                ),
                 ProxyMistake::NoCheck,
             );
         }
@@ -154,8 +157,8 @@ impl UrlCheck<'_> {
         evaluate_rules(&config.gate.rule, &request, None).access == RuleAccess::Open
     }
 
-    /// Whether the proxy answers so for a host that it does not know: 404, or nothing (Caddy).
-    fn is_unknown_host(&self, answer: &ProbeAnswer) -> bool {
+    /// Whether the proxy or the gate answers so for what it does not know: 404, or nothing (Caddy).
+    fn is_answered_elsewhere(&self, answer: &ProbeAnswer) -> bool {
         !self.has_arrived(answer)
             && (answer.status == 404 || answer.is_success() && answer.body.is_empty())
     }
@@ -175,9 +178,9 @@ impl UrlCheck<'_> {
             101 | 200..=299 | 304 => Passage::Passed,
             300..=399 if self.leads_to_gate(answer) => Passage::Denied,
             // the application redirects too: to its own sign-in page
-            300..=399 if self.application.is_none() => Passage::Passed,
+            300..=399 => Passage::Passed,
             // the application answers so for a path that it does not have
-            404 | 405 | 410 | 415 | 422 if self.application.is_none() => Passage::Unclear,
+            404 | 405 | 410 | 415 | 422 => Passage::Unclear,
             _ => Passage::Denied,
         }
     }
@@ -228,6 +231,7 @@ impl UrlCheck<'_> {
             "/x/../",
             "/.%2e/",
             "/%00",
+            "/%zz",
             "/;/",
             "/%2f",
             "/style.css",
@@ -245,17 +249,15 @@ impl UrlCheck<'_> {
                 paths.push(format!("{pages}{dots}"));
             }
         }
-        let probe = |path: String| {
-            let request = ProbeRequest::page(&path);
-            let what = match path.len() > LONG {
+        let probe = |path: String| AccessProbe {
+            request: ProbeRequest::page(&path),
+            is_elsewhere: self
+                .pages_path()
+                .is_some_and(|pages| path.starts_with(pages)),
+            what: match path.len() > LONG {
                 true => "a long URL".to_owned(),
                 false => path,
-            };
-            AccessProbe {
-                what,
-                request,
-                is_other_host: false,
-            }
+            },
         };
         paths.into_iter().map(probe).collect()
     }
@@ -265,7 +267,7 @@ fn probe(what: &str, request: ProbeRequest) -> AccessProbe {
     AccessProbe {
         what: what.to_owned(),
         request,
-        is_other_host: false,
+        is_elsewhere: false,
     }
 }
 
@@ -293,7 +295,7 @@ fn host_probes(url: &CheckedUrl) -> Vec<AccessProbe> {
     let absolute =
         |authority: &str| ProbeRequest::page(&format!("https://{authority}{}", url.target));
     let other = |what: &str, request: ProbeRequest| AccessProbe {
-        is_other_host: true,
+        is_elsewhere: true,
         ..probe(what, request)
     };
     vec![
@@ -304,6 +306,7 @@ fn host_probes(url: &CheckedUrl) -> Vec<AccessProbe> {
         other("Host with a dot", page().host(format!("{host}.:{port}"))),
         other("Host with another port", page().host(format!("{host}:1"))),
         other("Host localhost", page().host("localhost")),
+        other("Host with a path", page().host(format!("{host}/x?y"))),
         probe("two Hosts", page().line(format!("Host: {host}"))),
         probe("absolute form", absolute(&authority)),
         other("absolute form of another host", absolute("localhost")),

@@ -186,7 +186,7 @@ fn traefik(mistake: ProxyMistake) -> Line {
         ProxyMistake::ClientHeaderPasses(name) => match CLEANED.contains(&name) {
             true => at(CLEAN, "{header}: \"\""),
             false => at(
-                "without forwardedHeaders for clients at the entry point, and",
+                "in the entry point websecure, without forwardedHeaders, beside",
                 "aliasHeadersStrategy: delete",
             ),
         },

@@ -21,10 +21,11 @@ pub(super) const IDENTITY: [&str; 4] = [
 ];
 
 /// Headers in which applications read a client's address, the requested URL, or another identity.
-pub(super) const CLIENT_HEADERS: [&str; 12] = [
+pub(super) const CLIENT_HEADERS: [&str; 13] = [
     "Forwarded",
     "X-Forwarded-For",
     "X-Forwarded-Host",
+    "X-Forwarded-Prefix",
     "X-Forwarded-Proto",
     "X-Forwarded-User",
     "X-Forwarded-Email",

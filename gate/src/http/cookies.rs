@@ -102,6 +102,17 @@ pub(crate) const MAX_SESSION_COOKIES: usize = 8;
 /// Length of a valid value, in bytes. Shorter and longer values are ignored.
 const VALUE_LENGTHS: RangeInclusive<usize> = 16..=4096;
 
+/// Whether each byte may be in a valid value. Every check reads the value of a session byte by byte.
+static IS_OF_FORM: [bool; 256] = {
+    let (mut table, mut byte) = ([false; 256], 0);
+    while byte < table.len() {
+        let plain = byte as u8;
+        table[byte] = plain.is_ascii_alphanumeric() || matches!(plain, b'-' | b'_');
+        byte += 1;
+    }
+    table
+};
+
 /// A Cookie line, split into cookies of Postern's and foreign ones.
 #[derive(Debug)]
 pub(crate) struct ScannedCookies<'a> {
@@ -135,7 +146,7 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
         return scanned;
     }
     let mut values = DistinctValues::default();
-    for part in line.split(|byte| *byte == b';') {
+    for part in split_line(line) {
         let mut rest = Some(part);
         while let Some(cookie) = rest.take() {
             let (first, after) = split_at_comma(cookie);
@@ -214,9 +225,19 @@ impl<'a> ScannedCookies<'a> {
 
 /// Returns the first value under a name that holds no token, whatever the value is.
 pub(crate) fn find_plain_cookie<'a>(line: &'a [u8], name: &str) -> Option<&'a str> {
-    let cookies = line.split(|byte| *byte == b';').map(split_cookie);
-    let found = cookies.into_iter().find(|(key, _)| *key == name.as_bytes());
+    let mut cookies = split_line(line).map(split_cookie);
+    let found = cookies.find(|(key, _)| *key == name.as_bytes());
     std::str::from_utf8(trim_blanks(found?.1)).ok()
+}
+
+/// Splits a Cookie line at its semicolons.
+fn split_line(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr_iter(b';', line).chain([line.len()]);
+    ends.scan(0, |begin, end| {
+        let cookie = &line[*begin..end];
+        *begin = end + 1;
+        Some(cookie)
+    })
 }
 
 /// Splits a cookie at its first equals sign. Blanks after a semicolon are not part of the name.
@@ -256,7 +277,7 @@ fn find_after_comma<'a>(
 /// Returns a value of valid form: Base64 for URLs (RFC 4648, section 5) and no other byte.
 fn valid_value(value: &[u8]) -> Option<&str> {
     let value = trim_blanks(value);
-    let is_of_form = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let is_of_form = |byte: &u8| IS_OF_FORM[usize::from(*byte)];
     let fits = VALUE_LENGTHS.contains(&value.len()) && value.iter().all(is_of_form);
     std::str::from_utf8(value).ok().filter(|_| fits)
 }

@@ -2,7 +2,7 @@
 //! real systemd with the units and their sandboxes, sshd, sudo, nginx and a browser.
 //!
 //! `hour` is the person who follows README, with `postern check` after each step. `ssh` and `web`
-//! are those who sign in from outside.
+//! are those who sign in from outside. `packages` is an administrator who installs with apt.
 
 mod hour;
 mod packages;
@@ -10,6 +10,8 @@ mod pictures;
 mod readme;
 mod ssh;
 mod web;
+
+use packages::Earlier;
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -26,11 +28,11 @@ fn on_debian_13() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn packages_on_debian_12() {
-    packages::pass_on("bookworm");
+    packages::pass_on("bookworm", Earlier::FromCheckout);
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn packages_on_debian_13() {
-    packages::pass_on("trixie");
+    packages::pass_on("trixie", Earlier::Never);
 }

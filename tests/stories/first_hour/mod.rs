@@ -2,7 +2,8 @@
 //! real systemd with the units and their sandboxes, sshd, sudo, nginx and a browser.
 //!
 //! `hour` is the person who follows README, with `postern check` after each step. `ssh` and `web`
-//! are those who sign in from outside, `console` those on the host.
+//! are those who sign in from outside, `console` those on the host. `packages` is an administrator who
+//! installs with apt.
 
 mod codes;
 mod console;
@@ -13,6 +14,8 @@ mod pictures;
 mod readme;
 mod ssh;
 mod web;
+
+use packages::Earlier;
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
@@ -29,11 +32,11 @@ fn on_debian_13() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn packages_on_debian_12() {
-    packages::pass_on("bookworm");
+    packages::pass_on("bookworm", Earlier::FromCheckout);
 }
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn packages_on_debian_13() {
-    packages::pass_on("trixie");
+    packages::pass_on("trixie", Earlier::Never);
 }

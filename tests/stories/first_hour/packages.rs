@@ -27,7 +27,15 @@ struct People {
     bob: Person,
 }
 
-pub(crate) fn pass_on(release: &str) {
+/// How Postern came to the host before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    Never,
+    /// By packaging/install.
+    FromCheckout,
+}
+
+pub(crate) fn pass_on(release: &str, earlier: Earlier) {
     let host = BootedHost::boot(release);
     let people = People {
         alice: host.person("alice"),
@@ -36,7 +44,12 @@ pub(crate) fn pass_on(release: &str) {
     let before = host.runs(&format!("{FILES} || true"));
     let key = SigningKey::make();
     publish(&host, &key, "1");
-    install(&host, &key);
+    if earlier == Earlier::FromCheckout {
+        host.does("sudo packaging/install");
+    }
+    let screen = install(&host, &key);
+    let is_said = screen.contains("packaging/install was used on this host");
+    assert_eq!(is_said, earlier == Earlier::FromCheckout, "{screen}");
     let mut codes = protect_ssh(&host, &people);
     upgrade(&host, &key, &people, &mut codes);
     is_not_removed(&host, &people);
@@ -115,14 +128,15 @@ fn packages_in(folder: &Path) -> Vec<PathBuf> {
     packages
 }
 
-/// Follows the guide. Nothing runs, and nothing has changed for anyone.
-fn install(host: &BootedHost, key: &SigningKey) {
+/// Follows the guide, and returns what apt prints. Nothing runs, and nothing has changed for anyone.
+fn install(host: &BootedHost, key: &SigningKey) -> String {
+    let mut screen = String::new();
     // The host has no network.
     host.runs("rm -f /etc/apt/sources.list; mkdir -p /etc/apt/keyrings");
     host.writes("/tmp/postern.asc", &key.public());
     for line in guide("/etc/apt/keyrings") {
         let line = line.replace("-m 0644 postern.asc", "-m 0644 /tmp/postern.asc");
-        host.does(&line.replace("https://packages.example.com", "file:///srv"));
+        screen += &host.does(&line.replace("https://packages.example.com", "file:///srv"));
     }
     finds(host, &["neither a key nor a store|postern init"]);
     let units = host.runs("systemctl --no-legend list-units 'postern*' --state=active");
@@ -134,6 +148,7 @@ fn install(host: &BootedHost, key: &SigningKey) {
         &refused.transcript,
         "Debian packages of Postern are installed: libpam-totp postern postern-gate",
     );
+    screen
 }
 
 /// Returns the command lines of the block in the guide that contains a text.
@@ -251,7 +266,7 @@ fn remove_and_purge(host: &BootedHost, before: &str) {
 
     let purged = host.does(&purge);
     for folder in ["/etc/postern", "/var/lib/postern"] {
-        assert_contains(&purged, &format!("{folder} is deleted"));
+        assert_contains(&purged, format!("{folder} is deleted"));
     }
     host.runs(&format!("rm -r {REPOSITORY} /tmp/postern.asc"));
     assert_lines(before, &host.runs(&format!("{FILES} || true")));

@@ -62,8 +62,8 @@ fn a_check_costs_little_more_than_a_bare_answer_whatever_the_number_of_sessions_
     assert!(instructions["cookie-full"].to_cookie < 1.05, "{output}");
 
     let time = read_table(&output, "processor time");
-    assert!(time["cookie"].to_bare < 1.6, "{output}");
+    assert!(time["cookie"].to_bare < 2.2, "{output}");
     for kind in ["bearer", "basic", "cookie-full"] {
-        assert!(time[kind].to_cookie < 1.6, "{kind}\n{output}");
+        assert!(time[kind].to_cookie < 1.7, "{kind}\n{output}");
     }
 }

@@ -1,7 +1,8 @@
 //! The Debian packages, by the words of docs/guides/packages.md: published, installed by apt,
 //! upgraded while people sign in, refused to be removed, removed and purged.
 
-use super::hour::{Codes, finds};
+use super::codes::Codes;
+use super::hour::finds;
 use super::readme;
 use std::env;
 use std::fs;
@@ -234,7 +235,8 @@ fn upgrade(host: &BootedHost, key: &SigningKey, people: &People, codes: &mut Cod
         host.runs("cat /etc/postern/postern.toml"),
         "\nurl = \"https://auth.example.com/\"",
     );
-    host.with_key(&people.alice).enters_with(&codes.next());
+    let mut other = Codes::of_another_app(host, "alice", "laptop");
+    host.with_key(&people.alice).enters_with(&other.next());
 }
 
 /// Removing the module or its daemon from under sshd would deny everyone.

@@ -9,7 +9,7 @@ const LUA: &str = "/etc/haproxy/postern.lua";
 const OPEN: &str = "opens without a session";
 const SESSION_COOKIE: &str = "the application receives the session cookie";
 const SECRET: &str = "the application receives the secret";
-const CLAIMS: &str = "the application receives what a client claims in X-Forwarded-User";
+const CLAIMS: &str = "the application receives what a client claims in";
 const NO_HTTP2: &str = "does not offer HTTP/2";
 const PUBLIC_CHECK: &str = "clients can send checks";
 const SCRIPT: &str = "a request of a script";
@@ -264,7 +264,7 @@ pub(super) fn caddy() -> Vec<Mistake> {
         ),
         missing(
             "\trequest_header -X-Forwarded-*\n",
-            "the application receives what a client claims in",
+            CLAIMS,
             "request_header -X-Forwarded-*",
         ),
         missing(

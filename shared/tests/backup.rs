@@ -68,7 +68,7 @@ fn try_restore(
 ) -> Result<RestoreReport, EngineError> {
     let header = BackupHeader::read(&mut file).unwrap();
     let masters = MasterKeys::read_file(&test.key_file()).unwrap();
-    let store = test.config.store.url.sqlite_path().to_owned();
+    let store = test.config.store.url.sqlite_path().unwrap().to_owned();
     let temporary = store::create_temporary(&test.config.store.url, user()).unwrap();
     let mut to = fs::File::create(temporary.path()).unwrap();
     header.open(&masters, &mut file, &mut to).unwrap();
@@ -430,7 +430,7 @@ fn a_damaged_store_is_replaced_as_if_nobody_could_read_it() {
     number("PRAGMA wal_checkpoint(TRUNCATE)");
     let size = number("PRAGMA page_size");
     let page = number("SELECT rootpage FROM sqlite_schema WHERE name = 'recovery_code'");
-    let path = test.config.store.url.sqlite_path();
+    let path = test.config.store.url.sqlite_path().unwrap();
     let damaged = fs::File::options().write(true).open(path).unwrap();
     let zeros = vec![0; usize::try_from(size).unwrap()];
     std::os::unix::fs::FileExt::write_all_at(&damaged, &zeros, (page - 1) * size).unwrap();

@@ -6,7 +6,7 @@ mod test_store;
 
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::second_factor::Enrolled;
-use postern_shared::config::file;
+use postern_shared::config::{StoreConfig, file};
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::{AdministrationError, AfterRecovery, AppPasswordsAfter, Engine};
@@ -185,6 +185,9 @@ fn a_declaration_replaces_what_was_enrolled() {
 
 #[test]
 fn a_planted_journal_or_link_denies_access_and_is_left_alone() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let (test, _) = alice("");
     let config = test.config().clone();
     let store = test.folder.path().join("store");
@@ -207,10 +210,12 @@ fn making_a_store_changes_no_folder_that_is_not_its_own() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o777)).unwrap();
     let (masters, _) = MasterKeys::generate().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("db").display())
-        .try_into()
-        .unwrap();
-    let made = postern_shared::store::create(&url, None, &Vault::create(&masters).unwrap());
+    let url = format!("sqlite:{}", folder.path().join("db").display());
+    let settings = StoreConfig {
+        url: url.try_into().unwrap(),
+        ..StoreConfig::default()
+    };
+    let made = postern_shared::store::create(&settings, None, &Vault::create(&masters).unwrap());
     assert_contains(made.unwrap_err().to_string(), "too open");
     assert_eq!(
         fs::metadata(folder.path()).unwrap().permissions().mode() & 0o7777,
@@ -221,6 +226,9 @@ fn making_a_store_changes_no_folder_that_is_not_its_own() {
 
 #[test]
 fn a_store_of_another_version_is_refused_by_number() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let TestStore {
         folder,
         config,
@@ -241,6 +249,9 @@ fn a_store_of_another_version_is_refused_by_number() {
 
 #[test]
 fn an_engine_on_a_store_that_was_moved_away_or_replaced_opens_nothing() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let (mut test, _) = alice("");
     let (store, aside) = (
         test.folder.path().join("store/db"),

@@ -208,13 +208,7 @@ fn in_parallel_never_more_than_five_are_evaluated() {
 #[test]
 fn what_became_of_a_sign_in_is_forgotten_after_its_time() {
     let (mut test, app) = alice_at_the_web("");
-    let kept = |test: &TestStore| {
-        test.sqlite()
-            .query_row("SELECT count(*) FROM login_token", [], |row| {
-                row.get::<_, i64>(0)
-            })
-            .unwrap()
-    };
+    let kept = |test: &TestStore| test.number::<i64>("SELECT count(*) FROM login_token");
     let pass = begin(&mut test, NOW);
     refused(&enter(&mut test, &pass, "000000", NOW), Refusal::Wrong);
     assert_eq!(kept(&test), 1);

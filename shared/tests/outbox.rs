@@ -18,9 +18,7 @@ use test_store::{NOW, TestStore, accepted, name, refused, request};
 const LONG: Duration = Duration::from_secs(60);
 
 fn rows(test: &TestStore) -> i64 {
-    test.sqlite()
-        .query_row("SELECT count(*) FROM outbox", [], |row| row.get(0))
-        .unwrap()
+    test.number("SELECT count(*) FROM outbox")
 }
 
 /// Requests a code by mail while posternd is stopped.

@@ -19,8 +19,7 @@ use postern_shared::verify::throttle::Phase;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
-use test_store::{TestStore, assert_contains, attempt_at, name, request};
+use test_store::{TestFolder, TestStore, assert_contains, attempt_at, name, request};
 
 /// The time when the store was created.
 const MADE: Timestamp = Timestamp(1_795_913_156);
@@ -31,7 +30,7 @@ fn stores() -> PathBuf {
 }
 
 /// Returns a folder with a store of version 3 that no process has open.
-fn version_3(extra: &str) -> (TempDir, Config) {
+fn version_3(extra: &str) -> (TestFolder, Config) {
     let TestStore {
         folder,
         config,
@@ -56,7 +55,7 @@ fn version_3(extra: &str) -> (TempDir, Config) {
 }
 
 /// Returns a folder with a store that a schema creates.
-fn made_by(schema: &str, version: i64) -> (TempDir, Config) {
+fn made_by(schema: &str, version: i64) -> (TestFolder, Config) {
     let TestStore {
         folder,
         config,
@@ -83,7 +82,7 @@ fn refused_open(config: &Config) -> String {
 }
 
 fn refused_upgrade(config: &Config) -> String {
-    store::upgrade(&config.store.url)
+    store::upgrade(&config.store)
         .expect_err("the store is not upgraded")
         .to_string()
 }
@@ -94,7 +93,7 @@ fn upgraded(config: &Config) -> PathBuf {
         from: 3,
         to: 5,
         backup,
-    } = store::upgrade(&config.store.url).unwrap()
+    } = store::upgrade(&config.store).unwrap()
     else {
         panic!("not from version 3 to version 5")
     };
@@ -144,7 +143,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     );
     Engine::open(config.clone()).unwrap();
     assert_eq!(
-        store::upgrade(&config.store.url).unwrap(),
+        store::upgrade(&config.store).unwrap(),
         UpgradeResult::UpToDate(5)
     );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
@@ -462,7 +461,7 @@ fn a_store_of_version_4_keeps_its_rows_under_other_names() {
         .unwrap()
         .execute_batch(rows)
         .unwrap();
-    let upgraded = store::upgrade(&config.store.url).unwrap();
+    let upgraded = store::upgrade(&config.store).unwrap();
     assert!(
         matches!(upgraded, UpgradeResult::Upgraded { from: 4, to: 5, .. }),
         "{upgraded:?}"

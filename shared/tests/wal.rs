@@ -68,7 +68,7 @@ impl Person {
 }
 
 /// Returns a store that no process has open, and alice.
-fn closed() -> (tempfile::TempDir, Person) {
+fn closed() -> (test_store::TestFolder, Person) {
     let mut test = TestStore::new("");
     test.enrols("alice");
     let alice = Person::new(&test.config, "alice");

@@ -97,6 +97,10 @@ fn with_engine(
         Err(error) => return vec![store::not_opened(error)],
     };
     let mut findings = vec![Finding::ok("store", "opens with the key")];
+    match engine.store_risks() {
+        Ok(risks) => findings.extend(risks.into_iter().map(store::risk)),
+        Err(error) => findings.push(store::not_opened(error)),
+    }
     let mut decided = || {
         let mut found = policy::unknown_groups(&mut engine, text, path, &config)?;
         found.extend(policy::locked_out(&mut engine, text, path, &config, sshd)?);

@@ -4,6 +4,7 @@
 use crate::check::finding::Finding;
 use crate::check::machine::{AccessHolder, Machine};
 use postern_shared::config::Config;
+use postern_shared::store::StoreRisk;
 use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,6 @@ const KIB: u64 = 1024;
 /// Returns the findings that need no open store.
 pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let store = config.store.url.sqlite_path();
     if !machine.is_root() {
         findings.push(Finding::skipped(
             "store",
@@ -30,20 +30,23 @@ pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
                 "store",
                 "there is neither a key nor a store, so everyone who needs a code is denied",
             )
-            .in_file(store)
+            .in_file(config.store.key_file.path())
             .remedy("create both with postern init, or restore both from one backup"),
         );
         return findings;
     }
     findings.extend(key(machine, config.store.key_file.path()));
-    findings.extend(files(machine, store));
-    findings.extend(space(machine, store));
+    if let Some(store) = config.store.url.sqlite_path() {
+        findings.extend(files(machine, store));
+        findings.extend(space(machine, store));
+    }
     findings
 }
 
 /// Whether `postern init` has run: a key or a store exists.
 pub(crate) fn is_set_up(machine: &Machine, config: &Config) -> bool {
-    machine.exists(config.store.key_file.path()) || machine.exists(config.store.url.sqlite_path())
+    let store = config.store.url.sqlite_path();
+    machine.exists(config.store.key_file.path()) || store.is_some_and(|path| machine.exists(path))
 }
 
 /// The finding for an engine that does not open.
@@ -60,6 +63,31 @@ pub(crate) fn not_opened(error: impl std::fmt::Display) -> Finding {
     };
     let finding = Finding::fault("store", error);
     remedy.map_or(finding.clone(), |remedy| finding.remedy(remedy))
+}
+
+/// The finding for a setting of PostgreSQL.
+pub(crate) fn risk(risk: StoreRisk) -> Finding {
+    let (what, remedy) = match risk {
+        StoreRisk::Superuser => (
+            "the role in store.url may do anything on the PostgreSQL server".to_owned(),
+            "make a role without SUPERUSER and BYPASSRLS, and let it own its database alone",
+        ),
+        StoreRisk::NotDurable(setting) => (
+            format!("{setting} is off in PostgreSQL: after a crash of its host, used codes are valid again"),
+            "turn it on in postgresql.conf",
+        ),
+        StoreRisk::AsynchronousReplication => (
+            "PostgreSQL has standbys, and no commit waits for one: after a failover, used codes are valid again \
+             and revoked sessions live"
+                .to_owned(),
+            "set synchronous_standby_names in postgresql.conf",
+        ),
+        StoreRisk::ClocksApart { seconds } => (
+            format!("the clock of this host and that of PostgreSQL differ by {seconds} s"),
+            "let all hosts take the time from the same servers (chrony, systemd-timesyncd)",
+        ),
+    };
+    Finding::warning("store", what).remedy(remedy)
 }
 
 fn key(machine: &Machine, path: &Path) -> Vec<Finding> {

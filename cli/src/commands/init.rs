@@ -4,7 +4,7 @@
 
 use crate::context::{self, Invocation};
 use crate::terminal::output::{CommandFailure, CommandResult};
-use postern_shared::config::file;
+use postern_shared::config::{StoreUrl, file};
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::privileges;
@@ -76,12 +76,12 @@ pub(super) fn run(run: Invocation<'_>) -> CommandResult {
     let config = run.config()?;
 
     let (key_path, url) = (config.store.key_file.path(), &config.store.url);
-    let store_exists = store::exists(url);
+    let store_exists = store::exists(&config.store)?;
     if key_path.symlink_metadata().is_err() {
         if store_exists {
             return Err(CommandFailure::new(format_args!(
                 "there is a store at {} but no key at {}; restore the key file from its backup, a new key cannot open this store",
-                url.sqlite_path().display(),
+                location(url),
                 key_path.display()
             )));
         }
@@ -98,11 +98,11 @@ pub(super) fn run(run: Invocation<'_>) -> CommandResult {
     }
     if !store_exists {
         let keys = Vault::create(&MasterKeys::read_file(key_path)?)?;
-        store::create(url, Some(group), &keys)?;
+        store::create(&config.store, Some(group), &keys)?;
     }
     let mut made = made.stays();
     if !store_exists {
-        made.push(url.sqlite_path().display().to_string());
+        made.push(location(url));
     }
     // checks as user posternd that the new files can be opened
     context::open(config)?;
@@ -115,4 +115,10 @@ pub(super) fn run(run: Invocation<'_>) -> CommandResult {
             made.join(", ")
         )),
     }
+}
+
+/// Returns where the store is, as people read it.
+fn location(url: &StoreUrl) -> String {
+    url.sqlite_path()
+        .map_or_else(|| url.to_string(), |path| path.display().to_string())
 }

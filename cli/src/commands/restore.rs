@@ -36,7 +36,12 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
     let mut backup = BackupInput::open(&what.file)?;
     let masters = read_keys(run.output, what, &backup, config)?;
     backup.verify(&masters)?;
-    let store = config.store.url.sqlite_path().to_owned();
+    let store = config
+        .store
+        .url
+        .sqlite_path()
+        .ok_or(StoreError::OnlySqlite)?;
+    let store = store.to_owned();
     store_processes::refuse_running(&store)?;
     confirm(run.output, what, &backup.header)?;
     // a service may have been started while the question stood

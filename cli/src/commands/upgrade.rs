@@ -17,13 +17,13 @@ pub(super) fn run(run: Invocation<'_>) -> CommandResult {
         run.output.warn(problem)?;
     }
     // An error here is ignored: the upgrade itself reports a file that is missing or not trusted.
-    if store::has_current_version(&in_force.config.store.url).unwrap_or(false) {
+    if store::has_current_version(&in_force.config.store).unwrap_or(false) {
         context::give_root_up(&mut in_force.config)?;
     } else {
         // The engine would create the files without a sync of the folder.
         store::make_missing_files(&in_force.config.store.url)?;
     }
-    match store::upgrade(&in_force.config.store.url)? {
+    match store::upgrade(&in_force.config.store)? {
         UpgradeResult::UpToDate(version) => {
             run.output.done(format_args!("the store has version {version} already; nothing was changed"))
         }

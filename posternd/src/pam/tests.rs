@@ -14,7 +14,7 @@ mod without_root;
 use super::hooks;
 use super::host::PamItem;
 use super::host::fake::Fake;
-use postern_shared::config::{StoreUrl, file};
+use postern_shared::config::file;
 use postern_shared::credential::totp::{Step, generate_code};
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
@@ -57,9 +57,8 @@ impl Home {
         );
         fs::write(at("postern.toml"), text).unwrap();
         let keys = Vault::create(&MasterKeys::read_file(&at("postern.key")).unwrap()).unwrap();
-        postern_shared::store::create(&StoreUrl::try_from(url).unwrap(), None, &keys).unwrap();
-
         let config = file::read_config(&at("postern.toml")).unwrap().config;
+        postern_shared::store::create(&config.store, None, &keys).unwrap();
         let mut engine = Engine::open(config).unwrap();
         let pending = PendingEnrollment::new(engine.config(), &"alice".parse().unwrap()).unwrap();
         let now = clock::now().unwrap();

@@ -312,7 +312,7 @@ mod tests {
         );
         fs::write(&path, text).unwrap();
         let config = file::read_config(&path).unwrap().config;
-        postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
+        postern_shared::store::create(&config.store, None, &Vault::create(&masters).unwrap())
             .unwrap();
         config
     }

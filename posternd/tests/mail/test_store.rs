@@ -47,7 +47,7 @@ impl TestStore {
         );
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read_config(&at("postern.toml")).unwrap().config;
-        postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
+        postern_shared::store::create(&config.store, None, &Vault::create(&masters).unwrap())
             .unwrap();
         run_programs(&at("socket"), at("postern.toml"));
         TestStore {

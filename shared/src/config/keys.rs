@@ -3,7 +3,8 @@
 use super::pam::PamConfig;
 use super::policy::PolicyConfig;
 use super::secret_file::SecretText;
-use super::value::{AbsolutePath, BoundedInteger, Digits, Duration, Issuer, StoreUrl};
+use super::store_url::StoreUrl;
+use super::value::{AbsolutePath, BoundedInteger, Digits, Duration, Issuer};
 use super::{email, gate};
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
@@ -36,8 +37,12 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
-    /// `sqlite:` and an absolute path.
+    /// `sqlite:` and an absolute path, or `postgres://USER@HOST/DATABASE`.
     pub url: StoreUrl,
+    /// File with the password at PostgreSQL.
+    pub password_file: Option<AbsolutePath>,
+    /// CA certificates (PEM) of PostgreSQL that replace those of the host.
+    pub ca_file: Option<AbsolutePath>,
     /// File with the master key.
     pub key_file: AbsolutePath,
 }
@@ -45,7 +50,9 @@ pub struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> StoreConfig {
         StoreConfig {
-            url: StoreUrl(PathBuf::from("/var/lib/postern/postern.db")),
+            url: StoreUrl::Sqlite(PathBuf::from("/var/lib/postern/postern.db")),
+            password_file: None,
+            ca_file: None,
             key_file: AbsolutePath(PathBuf::from("/etc/postern/postern.key")),
         }
     }

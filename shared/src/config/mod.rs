@@ -11,6 +11,7 @@ mod named;
 mod pam;
 mod policy;
 pub mod secret_file;
+mod store_url;
 pub mod value;
 
 pub use check::MOST_GROUPS;
@@ -24,5 +25,6 @@ pub use policy::{
     Administrators, Exemption, MethodCondition, MethodEntry, PolicyConfig, RequiredAccounts,
     SelfEnroll,
 };
-pub use secret_file::SecretText;
-pub use value::{AbsolutePath, StoreUrl};
+pub use secret_file::{SecretText, read_secret_line};
+pub use store_url::{PostgresUrl, StoreUrl};
+pub use value::AbsolutePath;

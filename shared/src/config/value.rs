@@ -293,35 +293,6 @@ impl TryFrom<PathBuf> for AbsolutePath {
     }
 }
 
-/// The value of the key `store.url`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct StoreUrl(pub(super) PathBuf);
-
-impl StoreUrl {
-    /// Returns the path of the database file.
-    pub fn sqlite_path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl TryFrom<String> for StoreUrl {
-    type Error = &'static str;
-
-    fn try_from(url: String) -> Result<StoreUrl, Self::Error> {
-        match url.strip_prefix("sqlite:").map(PathBuf::from) {
-            Some(path) if path.is_absolute() && path.file_name().is_some() => Ok(StoreUrl(path)),
-            _ => Err("must be \"sqlite:\" and an absolute path"),
-        }
-    }
-}
-
-impl From<StoreUrl> for String {
-    fn from(url: StoreUrl) -> String {
-        format!("sqlite:{}", url.0.display())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -49,7 +49,14 @@ pub enum StoreError {
         error: Box<StoreError>,
     },
     Damaged(String),
-    /// Any other error of SQLite, as text.
+    /// PostgreSQL cannot be reached, or refuses the connection.
+    Unreachable {
+        server: String,
+        why: String,
+    },
+    /// The act works on the file of a store, and the store is in PostgreSQL.
+    OnlySqlite,
+    /// Any other error of the database, as text.
     Engine(String),
 }
 
@@ -158,6 +165,14 @@ impl fmt::Display for StoreError {
             StoreError::Damaged(what) => {
                 write!(f, "the store is damaged ({what}); restore it from its backup")
             }
+            StoreError::Unreachable { server, why } => write!(
+                f,
+                "the store at {server} cannot be reached: {why}; compare [store] in postern.toml with the server's \
+                 pg_hba.conf and log"
+            ),
+            StoreError::OnlySqlite => f.write_str(
+                "the store is in PostgreSQL, which has backups of its own: use pg_dump, pg_basebackup or an archive of its WAL",
+            ),
             StoreError::Engine(message) => write!(f, "the store failed: {message}"),
         }
     }

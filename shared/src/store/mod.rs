@@ -4,23 +4,29 @@
 //! - `records`: what transactions take and return.
 //! - `error`: errors, and the word that logs give for each.
 //! - `transaction`: reads and changes by subject, with their SQL.
-//! - `sqlite`: the database below: connections, files, locks, the WAL, the schema and its migration.
+//! - `column`: values of columns and parameters.
+//! - `database`: the database below a transaction, one of two.
+//! - `sqlite`: connections, files, locks, the WAL, the schema and its migration.
+//! - `postgres`: connections, locks, and the SQL where the two databases differ.
 //!
 //! MUST NOT expose a type of the database library.
 
 mod column;
+mod database;
 mod error;
 mod open;
+mod postgres;
 mod records;
 mod sqlite;
 mod transaction;
 
 pub use crate::account::record::AccountRecord;
+pub use database::Store;
 pub use error::{LockHolder, StoreError, StoreResult, log_cause};
 pub use open::{
     UpgradeResult, create, create_temporary, exists, has_current_version, make_missing_files, open,
     upgrade,
 };
 pub use records::*;
-pub use sqlite::{STORE_VERSION, Store, TemporaryStore, UnchangedFiles};
+pub use sqlite::{STORE_VERSION, TemporaryStore, UnchangedFiles};
 pub use transaction::{Intent, Transaction};

@@ -1,14 +1,21 @@
 //! The configured store, by its URL: opened, created and upgraded.
 
-use super::StoreResult;
-use super::sqlite::{self, Store, TemporaryStore};
-use crate::config::StoreUrl;
+use super::database::{Database, Store};
+use super::postgres::{self, PostgresStore, Server};
+use super::sqlite::{self, STORE_VERSION, SqliteStore, TemporaryStore};
+use super::{StoreError, StoreResult};
+use crate::config::{StoreConfig, StoreUrl};
 use crate::crypto::vault::WrappedKey;
 use std::path::PathBuf;
 
 /// Opens the configured store.
-pub fn open(url: &StoreUrl) -> StoreResult<Store> {
-    Store::open(url.sqlite_path())
+pub fn open(settings: &StoreConfig) -> StoreResult<Store> {
+    Ok(Store(match &settings.url {
+        StoreUrl::Sqlite(path) => Database::Sqlite(SqliteStore::open(path)?),
+        StoreUrl::Postgres(url) => {
+            Database::Postgres(PostgresStore::open(Server::new(url, settings))?)
+        }
+    }))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,22 +29,39 @@ pub enum UpgradeResult {
     },
 }
 
-/// Upgrades the configured store to this program's version, in one transaction.
-pub fn upgrade(url: &StoreUrl) -> StoreResult<UpgradeResult> {
-    Store::upgrade(url.sqlite_path())
+/// Upgrades the configured store to this program's version, in one transaction. There is one version
+/// of stores in PostgreSQL so far.
+pub fn upgrade(settings: &StoreConfig) -> StoreResult<UpgradeResult> {
+    match &settings.url {
+        StoreUrl::Sqlite(path) => SqliteStore::upgrade(path),
+        StoreUrl::Postgres(_) => {
+            drop(open(settings)?);
+            Ok(UpgradeResult::UpToDate(STORE_VERSION.into()))
+        }
+    }
 }
 
-/// Returns whether the store's file header names this program's version. Does not open the store.
+/// Returns whether the store names this program's version. Does not open a store in a file.
 ///
 /// # Errors
-/// The file is missing or not trusted.
-pub fn has_current_version(url: &StoreUrl) -> StoreResult<bool> {
-    Store::has_current_version(url.sqlite_path())
+/// The file is missing or not trusted, or PostgreSQL cannot be reached.
+pub fn has_current_version(settings: &StoreConfig) -> StoreResult<bool> {
+    match &settings.url {
+        StoreUrl::Sqlite(path) => SqliteStore::has_current_version(path),
+        StoreUrl::Postgres(url) => {
+            let found = postgres::version(&Server::new(url, settings))?;
+            Ok(found == i64::from(STORE_VERSION))
+        }
+    }
 }
 
-/// Creates a store with these data keys, shared with `group`. An existing store is an error.
-pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> StoreResult<()> {
-    sqlite::create(url.sqlite_path(), group, keys)
+/// Creates a store with these data keys. A file is shared with `group`. An existing store is an
+/// error.
+pub fn create(settings: &StoreConfig, group: Option<u32>, keys: &[WrappedKey]) -> StoreResult<()> {
+    match &settings.url {
+        StoreUrl::Sqlite(path) => sqlite::create(path, group, keys),
+        StoreUrl::Postgres(url) => postgres::create(&Server::new(url, settings), keys),
+    }
 }
 
 /// Creates the empty `-wal` and `-shm` files if only the store itself was restored from a backup.
@@ -46,14 +70,22 @@ pub fn create(url: &StoreUrl, group: Option<u32>, keys: &[WrappedKey]) -> StoreR
 /// # Errors
 /// A file cannot be created.
 pub fn make_missing_files(url: &StoreUrl) -> StoreResult<()> {
-    sqlite::make_missing_files(url.sqlite_path())
+    url.sqlite_path().map_or(Ok(()), sqlite::make_missing_files)
 }
 
 /// Creates the files of a store that is being copied or restored, for `user`.
 pub fn create_temporary(url: &StoreUrl, user: u32) -> StoreResult<TemporaryStore> {
-    TemporaryStore::create(url.sqlite_path(), user)
+    let path = url.sqlite_path().ok_or(StoreError::OnlySqlite)?;
+    TemporaryStore::create(path, user)
 }
 
-pub fn exists(url: &StoreUrl) -> bool {
-    url.sqlite_path().symlink_metadata().is_ok()
+/// Returns whether there is a store.
+///
+/// # Errors
+/// PostgreSQL cannot be reached.
+pub fn exists(settings: &StoreConfig) -> StoreResult<bool> {
+    match &settings.url {
+        StoreUrl::Sqlite(path) => Ok(path.symlink_metadata().is_ok()),
+        StoreUrl::Postgres(url) => postgres::exists(&Server::new(url, settings)),
+    }
 }

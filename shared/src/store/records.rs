@@ -302,3 +302,16 @@ pub struct Notification {
     pub to: EmailAddress,
     pub event: AuditEvent,
 }
+
+/// What of a database server's settings could break a promise of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreRisk {
+    /// The role may do anything on the server.
+    Superuser,
+    /// This setting is off: a crash of the server loses commits.
+    NotDurable(&'static str),
+    /// Standbys are connected, and no commit waits for one: a failover loses commits.
+    AsynchronousReplication,
+    /// The clock of the server differs from that of this host.
+    ClocksApart { seconds: u64 },
+}

@@ -17,13 +17,13 @@ mod settings;
 mod statement;
 mod wal;
 
-use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult};
+use super::{Intent, StoreError, StoreResult, UpgradeResult};
 use crate::system::admission::AdmissionClass;
 use crate::system::trusted_file::FileError;
 use connection::{StoreConnection, store_version, use_wal, user_version};
 use files::{DatabasePath, header, location};
 use locks::busy_handler::PATIENCE;
-use locks::{StopsBlocked, WriteQueue, busy_handler, lock_holder};
+use locks::{WriteQueue, busy_handler, lock_holder};
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use rusqlite::Connection;
 use settings::{Deadline, PREPARED};
@@ -36,11 +36,12 @@ use wal::{WalEnd, checkpoint};
 pub use backup::TemporaryStore;
 pub(super) use create::{create, make_missing_files};
 pub use files::UnchangedFiles;
+pub(super) use locks::StopsBlocked;
 pub(super) use open_transaction::OpenTransaction;
 #[cfg(test)]
 pub(super) use statement::plan_in_new_store;
 
-const SCHEMA: &str = include_str!("sqlite/schema.sql");
+pub(super) const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// `user_version`, raised with every change of the schema.
 const VERSION: i64 = STORE_VERSION as i64;
 /// Version of the stores that this program makes and opens.
@@ -57,8 +58,8 @@ const TRUNCATION: Duration = Duration::from_secs(300);
 /// Time in which truncation of the WAL is retried while others use it.
 const TRUNCATION_PATIENCE: Duration = Duration::from_secs(20);
 
-/// An open store, with the connection of its transactions.
-pub struct Store {
+/// An open store in a file, with the connection of its transactions.
+pub(super) struct SqliteStore {
     /// `None` during a transaction, and after an error that closed the connection.
     connection: Option<StoreConnection>,
     path: DatabasePath,
@@ -67,8 +68,8 @@ pub struct Store {
     class: AdmissionClass,
 }
 
-impl Store {
-    pub(super) fn open(path: &Path) -> StoreResult<Store> {
+impl SqliteStore {
+    pub(super) fn open(path: &Path) -> StoreResult<SqliteStore> {
         refuse_file_size_limit()?;
         // a process that is stopped while it recovers the WAL index blocks all others
         let _blocked = StopsBlocked::new();
@@ -76,10 +77,10 @@ impl Store {
         // Looked at before and after it is opened: a restore that exchanged the file in between would
         // let the connection stay on the old store, and every later check pass.
         let database = DatabasePath::open(&path)?;
-        match Store::connect(&path) {
+        match SqliteStore::connect(&path) {
             Ok((connection, deadline)) => {
                 database.check_unmoved()?;
-                Ok(Store {
+                Ok(SqliteStore {
                     connection: Some(StoreConnection {
                         connection,
                         deadline,
@@ -220,26 +221,21 @@ fn begin_and_check(
     database.check_unmoved()
 }
 
-impl Store {
-    /// Begins a transaction. A transaction that is dropped without a commit changes nothing.
-    pub fn begin(&mut self, intent: Intent) -> StoreResult<Transaction<'_>> {
+impl SqliteStore {
+    pub(super) fn begin(&mut self, intent: Intent) -> StoreResult<OpenTransaction<'_>> {
         let blocked = StopsBlocked::new();
-        let open = match intent {
-            Intent::Read => self.begin_reading(blocked)?,
-            Intent::Write => self.begin_writing(false, blocked)?,
-            Intent::Attempt => self.begin_writing(true, blocked)?,
-        };
-        Ok(Transaction::new(open, intent))
+        match intent {
+            Intent::Read => self.begin_reading(blocked),
+            Intent::Write | Intent::Exclusive => self.begin_writing(false, blocked),
+            Intent::Attempt => self.begin_writing(true, blocked),
+        }
     }
 
-    /// Sets the class of the writes that follow. A better class writes first, within a limit that
-    /// protects the other classes from starvation.
-    pub fn set_write_class(&mut self, class: AdmissionClass) {
+    pub(super) fn set_write_class(&mut self, class: AdmissionClass) {
         self.class = class;
     }
 
-    /// Returns whether the store can only be read, since the disk accepted no write at its opening.
-    pub fn is_read_only(&self) -> bool {
+    pub(super) fn is_read_only(&self) -> bool {
         self.open_connection().map_or(true, |connection| {
             connection.connection.is_readonly("main").unwrap_or(true)
         })
@@ -247,7 +243,7 @@ impl Store {
 
     /// Removes overwritten and deleted content from the WAL. Waits for every transaction that still
     /// reads it.
-    pub fn truncate_wal(&mut self) -> StoreResult<()> {
+    pub(super) fn truncate_wal(&mut self) -> StoreResult<()> {
         let _blocked = StopsBlocked::new();
         let own = self.open_connection()?;
         own.deadline.set(TRUNCATION);
@@ -270,10 +266,12 @@ impl Store {
 
 /// Creates a store in a temporary folder, and opens it.
 #[cfg(test)]
-pub(super) fn new_store(folder: &tempfile::TempDir) -> Store {
+pub(super) fn new_store(folder: &tempfile::TempDir) -> super::Store {
     let path = folder.path().join("store/postern.db");
     let masters = crate::crypto::master_key::MasterKeys::generate().unwrap().0;
     let keys = crate::crypto::vault::Vault::create(&masters).unwrap();
     create(&path, None, &keys).unwrap();
-    Store::open(&path).unwrap()
+    super::Store(super::database::Database::Sqlite(
+        SqliteStore::open(&path).unwrap(),
+    ))
 }

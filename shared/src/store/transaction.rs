@@ -7,6 +7,7 @@ mod app_passwords;
 mod convert;
 mod events;
 mod keys;
+mod locks;
 mod mail;
 mod restored;
 mod revocations;
@@ -15,8 +16,8 @@ mod sessions;
 mod statement;
 mod throttle;
 
-use super::sqlite::OpenTransaction;
-use super::{StoreError, StoreResult};
+use super::StoreResult;
+use super::database::OpenTransaction;
 
 /// Whether a transaction writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,9 @@ pub enum Intent {
     Write,
     /// Writes, and is as short as a sign-in. It may share its commit with other attempts.
     Attempt,
+    /// Writes what concerns every account, such as keys, and is rare. No other transaction writes
+    /// meanwhile.
+    Exclusive,
 }
 
 /// A transaction of the store. Without a commit it changes nothing.
@@ -42,8 +46,6 @@ impl<'a> Transaction<'a> {
 
     /// Commits durably. Access is granted only after this returns.
     pub fn commit(self) -> StoreResult<()> {
-        self.open
-            .commit()
-            .map_err(|error| StoreError::from(&*error))
+        self.open.commit()
     }
 }

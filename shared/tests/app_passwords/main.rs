@@ -558,13 +558,7 @@ fn rotated_keys_keep_them_and_compromised_ones_end_them_by_name() {
 fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
     let mut test = test("");
     let (bad, good) = (add(&mut test, "bad", SCOPE), add(&mut test, "good", SCOPE));
-    let engine = rusqlite::Connection::open(test.folder.path().join("store/db")).unwrap();
-    engine
-        .execute(
-            "UPDATE app_password SET scope = 'web:' WHERE name = 'bad'",
-            [],
-        )
-        .unwrap();
+    test.changes("UPDATE app_password SET scope = 'web:' WHERE name = 'bad'");
     let seen = look(&mut test, &[7; 16], None).unwrap();
     assert!(!knows(&seen, &bad) && knows(&seen, &good));
     let (alice, origin) = (name("alice"), Origin::Unknown);
@@ -586,9 +580,8 @@ fn one_of_a_damaged_row_opens_nothing_and_the_others_do() {
 fn an_address_that_was_the_only_second_factor_ends_them_when_it_is_removed() {
     let mut test = test("");
     let alice = name("alice");
-    let engine = test.sqlite();
     let sql = "INSERT INTO email (account, confirmed) SELECT id, 'alice@example.com' FROM account";
-    engine.execute(sql, []).unwrap();
+    test.changes(sql);
     let mail = add(&mut test, "mail", SCOPE);
     let (enrolled, after) = test.accounts().remove_email(&alice, "root", NOW).unwrap();
     assert_eq!(

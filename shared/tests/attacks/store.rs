@@ -32,6 +32,9 @@ fn refusal_after(crafted: &str) -> String {
 /// Triggers and views in a schema run in the process that opens the store, which may be root's.
 #[test]
 fn a_store_with_an_object_of_another_owner_is_refused_by_name() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let virtual_table = "PRAGMA writable_schema = ON; INSERT INTO sqlite_schema \
          VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE words USING fts5(a)');";
     for (crafted, named) in [
@@ -74,6 +77,9 @@ fn a_store_with_an_object_of_another_owner_is_refused_by_name() {
 /// this program failed, and others continued.
 #[test]
 fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     for (earlier, named) in [
         ("DROP TABLE login_token", "table login_token is missing"),
         (
@@ -94,6 +100,9 @@ fn a_store_of_an_earlier_build_of_the_same_version_is_refused_by_name() {
 /// gigabyte of memory.
 #[test]
 fn a_small_table_with_many_rows_is_refused_at_once() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let many = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300000)";
     for (table, insert) in [
         (
@@ -120,6 +129,9 @@ fn a_small_table_with_many_rows_is_refused_at_once() {
 /// A login does not read a value of half a gigabyte into memory.
 #[test]
 fn a_value_that_is_too_long_is_refused() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let refused = refusal_after("UPDATE data_key SET wrapped = zeroblob(50000000)");
     assert_contains(&refused, "holds a value that is too long");
 }
@@ -128,6 +140,9 @@ fn a_value_that_is_too_long_is_refused() {
 /// remove other files.
 #[test]
 fn no_user_but_the_owner_makes_or_removes_files_beside_the_store() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let (test, _) = alice("");
     let store = test.folder.path().join("store");
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o7777;
@@ -157,6 +172,9 @@ fn no_user_but_the_owner_makes_or_removes_files_beside_the_store() {
 /// The group that shares the store cannot create these files again.
 #[test]
 fn closing_the_store_leaves_its_files_in_place() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let mut test = TestStore::new("");
     let store = test.folder.path().join("store");
     let inode = |file: &str| fs::metadata(store.join(file)).unwrap().ino();
@@ -185,9 +203,12 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o750)).unwrap();
     let (masters, _) = postern_shared::crypto::master_key::MasterKeys::generate().unwrap();
     let keys = postern_shared::crypto::vault::Vault::create(&masters).unwrap();
-    let url: postern_shared::config::StoreUrl = format!("sqlite:{}", folder.join("db").display())
-        .try_into()
-        .unwrap();
+    let settings = postern_shared::config::StoreConfig {
+        url: format!("sqlite:{}", folder.join("db").display())
+            .try_into()
+            .unwrap(),
+        ..Default::default()
+    };
     let names = || {
         let mut names: Vec<_> = fs::read_dir(&folder)
             .unwrap()
@@ -207,15 +228,15 @@ fn a_store_is_made_in_its_folder_alone_and_whole() {
     }
     let beside = || fs::read_dir(test.folder.path()).unwrap().count();
     let before = beside();
-    postern_shared::store::create(&url, None, &keys).unwrap();
+    postern_shared::store::create(&settings, None, &keys).unwrap();
     assert_eq!(names(), ["db", "db-shm", "db-wal"]);
     assert_eq!(beside(), before);
 
     // A store is not created over an existing one, nor with its remaining files.
-    assert!(postern_shared::store::create(&url, None, &keys).is_err());
+    assert!(postern_shared::store::create(&settings, None, &keys).is_err());
     fs::remove_file(folder.join("db")).unwrap();
     fs::write(folder.join("db-wal"), "frames").unwrap();
-    let refused = postern_shared::store::create(&url, None, &keys)
+    let refused = postern_shared::store::create(&settings, None, &keys)
         .unwrap_err()
         .to_string();
     assert_contains(&refused, "db-wal: belongs to another store");

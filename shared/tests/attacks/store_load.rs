@@ -21,10 +21,7 @@ fn an_address_has_no_more_rows_than_fill_its_count() {
             .record_app_password_use(&[], &wrong)
             .unwrap();
     }
-    let rows: i64 = test
-        .sqlite()
-        .query_row("SELECT count(*) FROM address_failure", [], |row| row.get(0))
-        .unwrap();
+    let rows: i64 = test.number("SELECT count(*) FROM address_failure");
     assert_eq!(rows, 10);
     let from = remote("198.51.100.7");
     let attempt = test.attempt_from("alice", &from, Phase::Before, WRONG, NOW);
@@ -51,7 +48,7 @@ fn what_is_older_than_thirty_days_is_cleared_a_little_with_every_write() {
     }
     let count = |test: &TestStore, table: &str| -> i64 {
         let sql = format!("SELECT count(*) FROM {table}");
-        test.sqlite().query_row(&sql, [], |row| row.get(0)).unwrap()
+        test.number(&sql)
     };
     assert_eq!(
         (count(&test, "failure"), count(&test, "address_failure")),
@@ -96,11 +93,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
     )
     .unwrap()
     .found;
-    let revision = |test: &TestStore| -> i64 {
-        test.sqlite()
-            .query_row("SELECT number FROM revision", [], |row| row.get(0))
-            .unwrap()
-    };
+    let revision = |test: &TestStore| -> i64 { test.number("SELECT number FROM revision") };
     let before = revision(&test);
     let distinct = postern_shared::account::name::Distinct::No;
     let tried = test
@@ -137,7 +130,7 @@ fn an_import_takes_over_a_few_accounts_at_a_time() {
 #[test]
 fn a_reading_transaction_sees_the_store_as_it_was_when_it_began() {
     let (mut test, _) = alice("");
-    let mut store = postern_shared::store::open(&test.config.store.url).unwrap();
+    let mut store = postern_shared::store::open(&test.config.store).unwrap();
     let mut reading = store.begin(postern_shared::store::Intent::Read).unwrap();
     test.adds_account("bob");
     assert!(reading.find_account(&name("bob")).unwrap().is_none());
@@ -161,6 +154,9 @@ fn holds_the_store() {
 /// that process.
 #[test]
 fn a_user_who_finds_the_store_held_learns_by_whom() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let (mut test, _) = alice("");
     let mut holder = Command::new(std::env::current_exe().unwrap())
         .args([
@@ -230,12 +226,15 @@ fn commands_that_are_run_at_once_all_get_their_turn() {
 /// The fault: a gate read all app passwords under the write lock after each new one.
 #[test]
 fn a_gate_that_reads_many_app_passwords_delays_no_user() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     let (mut test, _) = alice("");
     app_password(&mut test);
     let sql = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000) \
                INSERT INTO app_password (hash, account, name, scope, created, revision) \
                SELECT randomblob(32), account, 'n' || i, scope, created, revision FROM n, app_password";
-    test.sqlite().execute_batch(sql).unwrap();
+    test.changes(sql);
     let (ended, store) = (AtomicBool::new(false), test.folder.path().join("store/db"));
     let (looked, longest) = std::thread::scope(|scope| {
         // measures the longest wait of a process that requests the write lock all the time

@@ -287,10 +287,7 @@ fn a_gate_that_looks_again_and_again_knows_every_revocation() {
             assert!(known.covers(session) && fresh.covers(session), "day {day}");
         }
     }
-    let kept: i64 = test
-        .sqlite()
-        .query_row("SELECT count(*) FROM revoked_session", [], |row| row.get(0))
-        .unwrap();
+    let kept: i64 = test.number("SELECT count(*) FROM revoked_session");
     assert!(
         kept < 14,
         "what no session can be good for is forgotten: {kept}"
@@ -533,16 +530,12 @@ fn an_enrollment_at_a_prompt_lets_no_user_in_whom_a_revocation_ended_meanwhile()
         "{after:?}"
     );
     let sql = "SELECT count(*) FROM familiar_address WHERE code_at IS NOT NULL";
-    let graces: i64 = test.sqlite().query_row(sql, [], |row| row.get(0)).unwrap();
+    let graces: i64 = test.number(sql);
     assert_eq!(graces, 0, "a grace that outlives the revocation");
 }
 
 fn generation(test: &TestStore, who: &str) -> i64 {
-    test.sqlite()
-        .query_row(
-            "SELECT generation FROM account WHERE name = ?1",
-            [who],
-            |row| row.get(0),
-        )
-        .unwrap()
+    test.number(&format!(
+        "SELECT generation FROM account WHERE name = '{who}'"
+    ))
 }

@@ -171,12 +171,10 @@ fn before_the_first_factor_the_length_of_codes_behind_a_password_does_not_reveal
             let cause = refusal(result.unwrap()).cause;
             let charged = |table: &str| -> u32 {
                 let sql = format!("SELECT count(*) FROM {table}");
-                test.sqlite().query_row(&sql, [], |row| row.get(0)).unwrap()
+                test.number(&sql)
             };
             let charged = [charged("failure"), charged("address_failure")];
-            test.sqlite()
-                .execute_batch("DELETE FROM failure; DELETE FROM address_failure")
-                .unwrap();
+            test.changes("DELETE FROM failure; DELETE FROM address_failure");
             (cause, charged)
         };
         assert_eq!(

@@ -1,8 +1,9 @@
-//! The content of the store before and after an input, read with SQLite alone.
+//! The content of the store before and after an input, read without the engine.
 
+use crate::test_store::TestFolder;
+use crate::test_store::server::Database;
 use rusqlite::Connection;
 use rusqlite::types::Value;
-use std::path::Path;
 
 /// Tables of charges. All other tables hold what decides about access.
 const COUNTS: [&str; 2] = ["failure", "address_failure"];
@@ -19,34 +20,33 @@ pub(crate) struct Look {
 }
 
 pub(crate) struct Store {
-    engine: Connection,
+    reader: Reader,
     facts: Vec<String>,
 }
 
+enum Reader {
+    Sqlite(Connection),
+    Postgres(Database),
+}
+
 impl Store {
-    pub(crate) fn open(path: &Path) -> Store {
-        let engine = Connection::open(path).unwrap();
-        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
-        let mut statement = engine.prepare(sql).unwrap();
-        let names = statement
-            .query_map([], |row| row.get::<_, String>(0))
-            .unwrap()
-            .map(Result::unwrap);
-        let facts = names
-            .filter(|name| !COUNTS.contains(&name.as_str()) && !WRITTEN.contains(&name.as_str()));
-        let facts = facts.collect();
-        drop(statement);
-        Store { engine, facts }
+    pub(crate) fn open(folder: &TestFolder) -> Store {
+        let reader = match &folder.database {
+            Some(database) => Reader::Postgres(Database::clone(database)),
+            None => Reader::Sqlite(Connection::open(folder.path().join("store/db")).unwrap()),
+        };
+        let mut facts = match &reader {
+            Reader::Sqlite(engine) => tables(engine),
+            Reader::Postgres(database) => database.tables(),
+        };
+        facts.retain(|name| !COUNTS.contains(&name.as_str()) && !WRITTEN.contains(&name.as_str()));
+        Store { reader, facts }
     }
 
     pub(crate) fn look(&self) -> Look {
         Look {
-            facts: self
-                .facts
-                .iter()
-                .flat_map(|table| self.rows(table))
-                .collect(),
-            counts: COUNTS.iter().flat_map(|table| self.rows(table)).collect(),
+            facts: self.rows(&self.facts),
+            counts: self.rows(&COUNTS.map(str::to_owned)),
             written: WRITTEN.iter().map(|table| self.count(table)).collect(),
         }
     }
@@ -57,29 +57,50 @@ impl Store {
     }
 
     fn count(&self, table: &str) -> i64 {
-        self.engine
-            .query_row(&format!("SELECT count(*) FROM {table}"), [], |row| {
-                row.get(0)
-            })
-            .unwrap()
+        let sql = format!("SELECT count(*) FROM {table}");
+        match &self.reader {
+            Reader::Sqlite(engine) => engine.query_row(&sql, [], |row| row.get(0)).unwrap(),
+            Reader::Postgres(database) => database.number(&sql),
+        }
     }
 
-    fn rows(&self, table: &str) -> Vec<String> {
-        let mut statement = self
-            .engine
-            .prepare(&format!("SELECT * FROM {table}"))
-            .unwrap();
-        let columns = statement.column_count();
-        let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
-            let values: Vec<Value> = (0..columns)
-                .map(|column| row.get(column))
-                .collect::<Result<_, _>>()?;
-            Ok(format!("{table} {values:?}"))
-        };
-        statement
-            .query_map([], read)
-            .unwrap()
-            .map(Result::unwrap)
-            .collect()
+    /// Returns all rows of these tables, as text.
+    fn rows(&self, tables: &[String]) -> Vec<String> {
+        match &self.reader {
+            Reader::Sqlite(engine) => tables
+                .iter()
+                .flat_map(|table| table_rows(engine, table))
+                .collect(),
+            Reader::Postgres(database) => {
+                let rows = database.rows(tables).into_iter();
+                let mut rows: Vec<_> = rows.map(|(table, row)| format!("{table} {row}")).collect();
+                // an update moves a row to the end
+                rows.sort_unstable();
+                rows
+            }
+        }
     }
+}
+
+fn tables(engine: &Connection) -> Vec<String> {
+    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
+    let mut statement = engine.prepare(sql).unwrap();
+    let names = statement.query_map([], |row| row.get(0)).unwrap();
+    names.map(Result::unwrap).collect()
+}
+
+fn table_rows(engine: &Connection, table: &str) -> Vec<String> {
+    let mut statement = engine.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    let columns = statement.column_count();
+    let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<String> {
+        let values: Vec<Value> = (0..columns)
+            .map(|column| row.get(column))
+            .collect::<Result<_, _>>()?;
+        Ok(format!("{table} {values:?}"))
+    };
+    statement
+        .query_map([], read)
+        .unwrap()
+        .map(Result::unwrap)
+        .collect()
 }

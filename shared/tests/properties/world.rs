@@ -5,8 +5,8 @@ use crate::act::{Act, Administration, From, Password, Process, Typed};
 use crate::model::{CONFIG, Meaning, Meets, Model, REACH, Who};
 use crate::store::Store;
 use crate::test_store::{
-    NOW, PASSWORD, TestStore, alice_at_the_web, browser_with, code_at, name, password, recovery,
-    remote, request,
+    NOW, PASSWORD, TestFolder, TestStore, alice_at_the_web, browser_with, code_at, name, password,
+    recovery, remote, request,
 };
 use postern_shared::config::Config;
 use postern_shared::credential::input::Input;
@@ -18,13 +18,12 @@ use postern_shared::verify::method::AuthenticationMethod;
 use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
 use std::collections::HashMap;
-use tempfile::TempDir;
 
 /// How often each reply occurred.
 pub(crate) type Tally = HashMap<&'static str, usize>;
 
 pub(crate) struct World {
-    folder: TempDir,
+    folder: TestFolder,
     config: Config,
     engines: Vec<Engine>,
     store: Option<Store>,
@@ -85,8 +84,7 @@ impl World {
     }
 
     fn store(&mut self) -> &Store {
-        let path = self.folder.path().join("store/db");
-        self.store.get_or_insert_with(|| Store::open(&path))
+        self.store.get_or_insert_with(|| Store::open(&self.folder))
     }
 
     pub(crate) fn does(&mut self, act: Act) {

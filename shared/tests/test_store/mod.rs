@@ -30,7 +30,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use zeroize::Zeroizing;
 
@@ -38,8 +38,12 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_015);
 /// The password of every account that has one.
 pub(crate) const PASSWORD: &str = "correct horse";
 
+pub(crate) mod server;
+
+pub(crate) use server::{TestDatabase, is_postgres};
+
 pub(crate) struct TestStore {
-    pub(crate) folder: TempDir,
+    pub(crate) folder: TestFolder,
     pub(crate) config: Config,
     pub(crate) engine: Engine,
 }
@@ -153,6 +157,19 @@ impl DerefMut for TestStore {
     }
 }
 
+/// Folder of a store, its key and its configuration, and the database of a store in PostgreSQL.
+/// Both are removed when it is dropped.
+pub(crate) struct TestFolder {
+    folder: TempDir,
+    pub(crate) database: Option<TestDatabase>,
+}
+
+impl TestFolder {
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
 impl TestStore {
     /// Creates a store without accounts.
     pub(crate) fn new(extra: &str) -> TestStore {
@@ -162,20 +179,24 @@ impl TestStore {
         fs::create_dir(at("etc")).unwrap();
         fs::write(at("etc/key"), key.as_bytes()).unwrap();
         fs::set_permissions(at("etc/key"), PermissionsExt::from_mode(0o600)).unwrap();
-        let (db, key_file) = (at("store/db"), at("etc/key"));
+        let key_file = at("etc/key");
+        let database = TestDatabase::new();
+        let url = match &database {
+            Some(database) => database.url(),
+            None => format!("sqlite:{}", at("store/db").display()),
+        };
         let text = format!(
-            "{extra}\n[store]\nurl = \"sqlite:{}\"\nkey_file = \"{}\"\n",
-            db.display(),
+            "{extra}\n[store]\nurl = \"{url}\"\nkey_file = \"{}\"\n",
             key_file.display()
         );
         fs::write(at("postern.toml"), text).unwrap();
         let config = file::read_config(&at("postern.toml")).unwrap().config;
-        postern_shared::store::create(&config.store.url, None, &Vault::create(&masters).unwrap())
+        postern_shared::store::create(&config.store, None, &Vault::create(&masters).unwrap())
             .unwrap();
         TestStore {
             engine: Engine::open(config.clone()).unwrap(),
             config,
-            folder,
+            folder: TestFolder { folder, database },
         }
     }
 
@@ -305,11 +326,32 @@ impl TestStore {
 
     /// Opens the store with SQLite alone, for what the engine does not return.
     pub(crate) fn sqlite(&self) -> Connection {
+        assert!(!is_postgres(), "the test is of SQLite alone");
         Connection::open(self.folder.path().join("store/db")).unwrap()
+    }
+
+    /// Returns the number in the first row of a query, in either database.
+    pub(crate) fn number<T: TryFrom<i64, Error: std::fmt::Debug>>(&self, sql: &str) -> T {
+        let number: i64 = match &self.folder.database {
+            Some(database) => database.number(sql),
+            None => self.sqlite().query_row(sql, [], |row| row.get(0)).unwrap(),
+        };
+        T::try_from(number).unwrap()
+    }
+
+    /// Runs statements, in either database.
+    pub(crate) fn changes(&self, sql: &str) {
+        match &self.folder.database {
+            Some(database) => database.run(sql),
+            None => self.sqlite().execute_batch(sql).unwrap(),
+        }
     }
 
     /// Returns the values of one column of blobs.
     pub(crate) fn blobs(&self, sql: &str) -> Vec<Vec<u8>> {
+        if let Some(database) = &self.folder.database {
+            return database.blobs(sql);
+        }
         let sqlite = self.sqlite();
         let mut statement = sqlite.prepare(sql).unwrap();
         let rows = statement.query_map([], |row| row.get(0)).unwrap();
@@ -321,15 +363,18 @@ impl TestStore {
         self.blobs("SELECT sealed FROM secret ORDER BY authenticator")
     }
 
-    /// Returns whether the store's files contain the bytes.
+    /// Returns whether the store's files contain the bytes; in PostgreSQL, its tables.
     pub(crate) fn holds(&self, wanted: &[u8]) -> bool {
         self.bytes()
             .windows(wanted.len())
             .any(|window| window == wanted)
     }
 
-    /// Returns the content of all files in the store's folder.
+    /// Returns the content of all files in the store's folder, or of all tables.
     pub(crate) fn bytes(&self) -> Vec<u8> {
+        if let Some(database) = &self.folder.database {
+            return database.bytes();
+        }
         let files = fs::read_dir(self.folder.path().join("store")).unwrap();
         files
             .flat_map(|entry| fs::read(entry.unwrap().path()).unwrap())

@@ -63,6 +63,9 @@ fn trap_12_throttle_only_by_address_only_in_memory_only_for_passwords_or_not_und
 /// A process is killed while it has the store locked. Then many people sign in at once.
 #[test]
 fn trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone
+    }
     const NAME: &str = "crowds::trap_18_a_lock_file_of_a_killed_process_locks_everyone_out_or_two_people_block_each_other";
     const STORE: &str = "POSTERN_TRAP_18";
     if let Ok(path) = std::env::var(STORE) {

@@ -2,7 +2,7 @@
 //! the denial, and sends only instructions that the module accepts. The fuzz target and
 //! posternd/tests/hostile_module.rs, which needs no nightly, call this check.
 
-use postern_shared::config::{StoreUrl, file};
+use postern_shared::config::{StoreConfig, file};
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::Engine;
@@ -58,8 +58,11 @@ impl Home {
         fs::write(at("postern.toml"), text).expect("it can be written");
         let keys =
             Vault::create(&MasterKeys::read_file(&key_file).expect("the key")).expect("data keys");
-        let url = StoreUrl::try_from(url).expect("a URL");
-        postern_shared::store::create(&url, None, &keys).expect("a store");
+        let settings = StoreConfig {
+            url: url.try_into().expect("a URL"),
+            ..StoreConfig::default()
+        };
+        postern_shared::store::create(&settings, None, &keys).expect("a store");
         let config = file::read_config(&at("postern.toml"))
             .expect("a configuration")
             .config;

@@ -37,7 +37,8 @@ fn a_refusal_names_file_line_key_and_range() {
     );
     assert_refused(
         "[store]\nurl = \"mysql://x\"",
-        "2: store.url: must be \"sqlite:\" and an absolute path",
+        "2: store.url: must be \"sqlite:\" and an absolute path, or \"postgres://USER@HOST[:PORT]/DATABASE\" without a password: \
+         that is in store.password_file",
     );
     assert_refused(
         "[[policy.exempt]]\n",

@@ -68,6 +68,10 @@ impl AppPasswords<'_> {
             self.engine.config.throttle.address_window.seconds(),
             self.engine.config.throttle.address_limit,
         );
+        // In one order, so that no two gates wait for one another.
+        let (mut used, mut wrong) = (used.to_vec(), wrong.to_vec());
+        used.sort_unstable_by_key(|(number, _)| *number);
+        wrong.sort_by_key(|(address, _)| address.key());
         // Short transactions, because logins wait for each of them.
         for used in used.chunks(ROWS_PER_TRANSACTION) {
             let mut tx = self.engine.begin(Intent::Write)?;

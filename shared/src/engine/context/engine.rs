@@ -17,7 +17,7 @@ use crate::engine::accounts::change::find_other_spelling;
 use crate::engine::context::warning::EngineWarning;
 use crate::engine::keys::keyed_store::KeyedStore;
 use crate::policy::groups::PersonGroups;
-use crate::store::{Intent, StoreError, Transaction};
+use crate::store::{Intent, StoreError, StoreRisk, Transaction};
 use crate::system::admission::AdmissionClass;
 use crate::system::clock::Timestamp;
 use crate::system::trusted_file::FileError;
@@ -78,6 +78,11 @@ impl Engine {
     /// NOT keep this one.
     pub fn is_read_only(&self) -> bool {
         self.store.is_read_only()
+    }
+
+    /// Returns what of the database's settings could break a promise.
+    pub fn store_risks(&mut self) -> Result<Vec<StoreRisk>, EngineError> {
+        Ok(self.store.risks()?)
     }
 
     pub(in crate::engine) fn begin(
@@ -191,7 +196,7 @@ pub enum EngineError {
     /// The key file belongs to another store, or to this store at another time.
     WrongKey {
         key: PathBuf,
-        store: PathBuf,
+        store: String,
     },
     /// The secret file of a declared account cannot be read, or its owner or mode is not trusted.
     SecretFile(FileError),
@@ -239,7 +244,7 @@ impl fmt::Display for EngineError {
                 f,
                 "{}: contains no master key that opens the store {}; restore the key file that was saved with this store",
                 key.display(),
-                store.display()
+                store.strip_prefix("sqlite:").unwrap_or(store)
             ),
             EngineError::SecretFile(error) => error.fmt(f),
             EngineError::SecretContent(path, error) => write!(f, "{}: {error}", path.display()),

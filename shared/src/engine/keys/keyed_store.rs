@@ -6,28 +6,29 @@ use crate::config::StoreConfig as Settings;
 use crate::crypto::master_key::MasterKeys;
 use crate::crypto::vault::{Vault, VaultError, WrappedKey};
 use crate::engine::EngineError;
-use crate::store::{self, Intent, Store, StoreError, TemporaryStore, Transaction};
+use crate::store::{self, Intent, Store, StoreError, StoreRisk, TemporaryStore, Transaction};
 use crate::system::admission::AdmissionClass;
 use std::path::{Path, PathBuf};
 
 pub(in crate::engine) struct KeyedStore {
     store: Store,
-    path: PathBuf,
+    /// Where the store is, for messages.
+    url: String,
     key_file: PathBuf,
 }
 
 impl KeyedStore {
     pub(in crate::engine) fn open(settings: &Settings) -> Result<(KeyedStore, Vault), EngineError> {
-        let store = store::open(&settings.url)?;
-        let path = settings.url.sqlite_path().to_owned();
+        let store = store::open(settings)?;
+        let url = settings.url.to_string();
         let mut keyed = KeyedStore {
             store,
-            path,
+            url,
             key_file: settings.key_file.path().to_owned(),
         };
         let mut transaction = keyed.store.begin(Intent::Read)?;
         let wrapped = transaction.data_keys()?;
-        let (_, vault) = unwrap(&keyed.key_file, &keyed.path, &wrapped)?;
+        let (_, vault) = unwrap(&keyed.key_file, &keyed.url, &wrapped)?;
         drop(transaction);
         Ok((keyed, vault))
     }
@@ -41,7 +42,7 @@ impl KeyedStore {
         let mut transaction = self.store.begin(intent)?;
         let wrapped = transaction.data_keys()?;
         if !vault.is_opened_from(&wrapped) {
-            (_, *vault) = unwrap(&self.key_file, &self.path, &wrapped)?;
+            (_, *vault) = unwrap(&self.key_file, &self.url, &wrapped)?;
         }
         Ok(transaction)
     }
@@ -51,7 +52,7 @@ impl KeyedStore {
     pub(in crate::engine) fn masters_in_use(&mut self) -> Result<MasterKeys, EngineError> {
         let mut transaction = self.store.begin(Intent::Read)?;
         let wrapped = transaction.data_keys()?;
-        let (masters, _) = unwrap(&self.key_file, &self.path, &wrapped)?;
+        let (masters, _) = unwrap(&self.key_file, &self.url, &wrapped)?;
         let in_use: Vec<_> = wrapped.iter().map(|key| key.master).collect();
         Ok(masters.retain(&in_use))
     }
@@ -64,6 +65,11 @@ impl KeyedStore {
     /// Returns whether the store refuses writes: see [`Store::is_read_only`].
     pub(in crate::engine) fn is_read_only(&self) -> bool {
         self.store.is_read_only()
+    }
+
+    /// Returns what could break a promise of the store: see [`Store::risks`].
+    pub(in crate::engine) fn risks(&mut self) -> Result<Vec<StoreRisk>, StoreError> {
+        self.store.risks()
     }
 
     /// Writes the store as of one moment into an empty file: see [`Store::copy_to`].
@@ -84,7 +90,7 @@ impl KeyedStore {
 /// which waits for every transaction that still sees what the key wrapped.
 fn unwrap(
     key_file: &Path,
-    store: &Path,
+    store: &str,
     wrapped: &[WrappedKey],
 ) -> Result<(MasterKeys, Vault), EngineError> {
     let masters = MasterKeys::read_file(key_file)?;

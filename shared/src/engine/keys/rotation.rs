@@ -83,9 +83,9 @@ impl Keys<'_> {
         }
         let mut other = match renewal {
             Renewal::Seal => None,
-            Renewal::All => Some(store::open(&self.engine.config.store.url)?),
+            Renewal::All => Some(store::open(&self.engine.config.store)?),
         };
-        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Exclusive)?;
         tx.replace_data_keys(&vault.renew_keys(renewal, &masters)?)?;
         tx.add_event(&event(renewal, actor, now))?;
         match &mut other {
@@ -137,7 +137,7 @@ impl Keys<'_> {
             let mut after = 0;
             loop {
                 let began = Instant::now();
-                let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
+                let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Exclusive)?;
                 let rows = tx.sealed_rows_after(sealed_in, after, BATCH)?;
                 let Some(last) = rows.last() else { break };
                 after = last.number;
@@ -153,7 +153,7 @@ impl Keys<'_> {
                 std::thread::sleep(began.elapsed().max(PAUSE));
             }
         }
-        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Write)?;
+        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Exclusive)?;
         tx.replace_data_keys(&vault.drop_previous_key(masters)?)?;
         tx.commit()?;
         Ok(damaged)

@@ -228,6 +228,7 @@ impl Login<'_> {
         let declared = account_data::read_declared_secret(&self.engine.config, name)?;
         let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
         if let Some(attempt) = attempt {
+            tx.lock_account(name)?;
             attempt.charge.refund(&mut tx)?;
         }
         let recognized = recognize_browser(&mut tx, browser, name)?;

@@ -172,6 +172,7 @@ impl Mail<'_> {
         sent: Result<(), NotMailed>,
     ) -> Result<(), NotMailed> {
         let mut tx = self.engine.begin(Intent::Write)?;
+        tx.lock_account_number(mail.account)?;
         tx.remove_mail(mail.number)?;
         if sent.is_err() {
             invalidate_code(&mut tx, mail.account, mail.hash)?;
@@ -257,6 +258,7 @@ impl Mail<'_> {
         sent: &Result<(), String>,
     ) -> Result<(), EngineError> {
         let mut tx = self.engine.begin(Intent::Write)?;
+        tx.lock_account_number(mail.account)?;
         let state = sent
             .as_ref()
             .map_or_else(|why| MailState::Failed(why.clone()), |()| MailState::Sent);

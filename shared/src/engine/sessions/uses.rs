@@ -35,6 +35,9 @@ impl Sessions<'_> {
         &mut self,
         uses: &[(SessionId, Timestamp)],
     ) -> Result<(), EngineError> {
+        // in one order, so that no two gates wait for one another
+        let mut uses = uses.to_vec();
+        uses.sort_unstable_by_key(|(id, _)| id.0);
         for uses in uses.chunks(ROWS_PER_TRANSACTION) {
             let mut tx = self.engine.begin(Intent::Write)?;
             for (id, at) in uses {

@@ -8,7 +8,7 @@ use super::connection::{StoreConnection, connect};
 use super::create::{create_empty, set_group_and_mode};
 use super::files::location::{BESIDE, with_suffix};
 use super::locks::StopsBlocked;
-use super::{READING, Store, migration};
+use super::{READING, SqliteStore, migration};
 use crate::store::{StoreError, StoreResult};
 use crate::system::trusted_file::{self, FileError, TrustedFolder};
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
@@ -222,10 +222,8 @@ fn rename(from: &Path, to: &Path) -> StoreResult<()> {
         .map_err(|errno| FileError::io(to, io::Error::from(errno)).into())
 }
 
-impl Store {
-    /// Writes the store as of one moment into an empty file. Others read and write meanwhile. The
-    /// result is one file without a WAL.
-    pub fn copy_to(&mut self, copy: &TemporaryStore) -> StoreResult<()> {
+impl SqliteStore {
+    pub(in crate::store) fn copy_to(&mut self, copy: &TemporaryStore) -> StoreResult<()> {
         let transaction = self.begin_reading(StopsBlocked::new())?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX

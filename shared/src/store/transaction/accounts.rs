@@ -3,17 +3,18 @@
 
 use super::Transaction;
 use super::convert::{groups, mail_addresses, signed, unsigned};
+use super::locks::LockOn;
 use crate::account::name::{Group, NameKey, NewName, UserName};
 use crate::account::record::{AccountId, AccountRecord};
-use crate::store::{AccountTally, Intent, StoreResult};
+use crate::store::{AccountTally, Intent, StoreError, StoreResult};
 use crate::system::clock::Timestamp;
 
 impl Transaction<'_> {
-    /// Returns an account. A transaction that writes first removes what of the account ended with
-    /// renewed keys.
+    /// Returns an account. A transaction that writes first waits until no other one changes it, and
+    /// removes what of it ended with renewed keys.
     pub fn find_account(&mut self, name: &UserName) -> StoreResult<Option<AccountRecord>> {
         let sql = "SELECT id, name, created, last_sign_in, generation + number, member_of, at_renewal < number \
-             FROM account, renewal WHERE name = ?1";
+             FROM account, renewal WHERE name = ?1 /*+ FOR UPDATE OF account */";
         let found = self.find_row(sql, [name], |row| {
             let record = AccountRecord {
                 id: row.get(0)?,
@@ -79,15 +80,23 @@ impl Transaction<'_> {
 
     /// Returns the names of accounts whose name key is `key`.
     pub fn find_names_by_key(&mut self, key: &NameKey) -> StoreResult<Vec<UserName>> {
+        // of two new spellings, the second transaction sees the first one's
+        self.lock_on(LockOn::NameKey(key.as_str()))?;
         let sql = "SELECT name FROM account WHERE name_key = ?1 ORDER BY id";
         self.query_rows(sql, [key.as_str()], |row| row.get(0))
     }
 
+    /// Adds an account, or returns the one of this name.
     pub fn add_account(&mut self, name: &NewName, now: Timestamp) -> StoreResult<AccountRecord> {
         let sql = "INSERT INTO account (name, name_key, created, at_renewal) \
-                   SELECT ?1, ?2, ?3, number FROM renewal RETURNING id, at_renewal";
+                   SELECT ?1, ?2, ?3, number FROM renewal WHERE TRUE \
+                   ON CONFLICT (name) DO NOTHING RETURNING id, at_renewal";
         let columns = (name.name(), name.key().as_str(), now);
-        let (id, renewal) = self.query_row(sql, columns, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let added = self.find_row(sql, columns, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let Some((id, renewal)) = added else {
+            // another host added it at the same time
+            return self.find_account(name.name())?.ok_or(StoreError::Busy);
+        };
         Ok(AccountRecord {
             id,
             name: name.name().clone(),
@@ -101,6 +110,7 @@ impl Transaction<'_> {
     /// Removes an account and everything stored for it except step floors and audit events. Its
     /// sessions are revoked.
     pub fn remove_account(&mut self, account: AccountId) -> StoreResult<()> {
+        self.lock_revision()?;
         let sql = "INSERT INTO removed_account (id, revision) SELECT ?1, number + 1 FROM revision";
         self.execute(sql, [account])?;
         self.execute("DELETE FROM failure WHERE owner = ?1", [account])?;

@@ -46,11 +46,14 @@ impl Transaction<'_> {
     /// Raises the revision of app passwords. The caller stores the new revision in the rows that it
     /// changes.
     fn next_app_password_revision(&mut self) -> StoreResult<i64> {
+        // first, as whatever ends sessions too: one order for both revisions
+        self.lock_revision()?;
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
         let revision: i64 = self.query_row(sql, (), |row| row.get(0))?;
         // At most a few rows at once: after a long absence of a gate many are too old.
         let sql = "DELETE FROM removed_app_password WHERE (revision, hash) IN \
-                   (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2)";
+                   (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2 \
+                   /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute(sql, (revision - REVISIONS_KEPT, CLEARED_AT_ONCE))?;
         Ok(revision)
     }

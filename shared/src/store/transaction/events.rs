@@ -112,9 +112,11 @@ impl Transaction<'_> {
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id";
         let newest: i64 = self.query_row(sql, columns, |row| row.get(0))?;
         // Two for each new one: no sign-in pays for many, and a clock ahead of time removes few.
-        let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
+        let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2 \
+                   /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
-        let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2)";
+        let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE at < ?1 ORDER BY at LIMIT 2 \
+                   /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute(sql, [event.at.minus(RETENTION)])?;
         Ok(LoggedEvent::Added)
     }
@@ -192,7 +194,7 @@ impl Transaction<'_> {
         let sql = "SELECT id, address, at, account, kind, service, origin, principal, cause FROM notification \
                    WHERE id IN (SELECT id FROM (SELECT id FROM notification WHERE due <= ?1 ORDER BY due LIMIT ?3) AS due \
                    UNION SELECT id FROM (SELECT id FROM notification WHERE due > ?2 ORDER BY due LIMIT ?3) AS ahead) \
-                   ORDER BY id LIMIT ?3";
+                   AND (due <= ?1 OR due > ?2) ORDER BY id LIMIT ?3 /*+ FOR UPDATE SKIP LOCKED */";
         let parameters = (now, latest, signed(limit as u64));
         self.query_rows(sql, parameters, |row| {
             Ok(Notification {
@@ -220,7 +222,8 @@ impl Transaction<'_> {
 
     /// Removes at most a hundred notifications of events before `since`.
     pub fn remove_notifications_before(&mut self, since: Timestamp) -> StoreResult<()> {
-        let sql = "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE at < ?1 ORDER BY at LIMIT 100)";
+        let sql = "DELETE FROM notification WHERE id IN (SELECT id FROM notification WHERE at < ?1 ORDER BY at LIMIT 100 \
+                   /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute(sql, [since])
     }
 }

@@ -177,7 +177,7 @@ impl Transaction<'_> {
     /// Removes ended values of at most `most` accounts. Returns how many accounts that were.
     pub fn forget_key_bound(&mut self, most: u32) -> StoreResult<u64> {
         let sql = "SELECT id FROM account WHERE at_renewal < (SELECT number FROM renewal) \
-                   ORDER BY at_renewal, id LIMIT ?1";
+                   ORDER BY at_renewal, id LIMIT ?1 /*+ FOR UPDATE SKIP LOCKED */";
         let behind = self.query_rows(sql, [most], |row| row.get(0))?;
         for account in &behind {
             self.forget_key_bound_of(*account)?;

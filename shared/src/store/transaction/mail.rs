@@ -118,7 +118,7 @@ impl Transaction<'_> {
         let sql = "SELECT outbox.id, account.id, account.name, address, purpose, expires, sealed \
                    FROM outbox JOIN account ON account.id = outbox.account \
                    WHERE fate = 0 AND expires > ?2 AND at_renewal = (SELECT number FROM renewal) \
-                   ORDER BY outbox.id LIMIT ?1";
+                   ORDER BY outbox.id LIMIT ?1 /*+ FOR UPDATE OF outbox SKIP LOCKED */";
         self.query_rows(sql, (signed(limit as u64), now), |row| {
             Ok(QueuedMail {
                 number: row.get(0)?,
@@ -136,7 +136,7 @@ impl Transaction<'_> {
     pub fn expired_mail(&mut self, limit: usize, now: Timestamp) -> StoreResult<Vec<ExpiredMail>> {
         let sql = "SELECT outbox.id, account.name, fate, why \
                    FROM outbox JOIN account ON account.id = outbox.account \
-                   WHERE expires <= ?2 ORDER BY expires LIMIT ?1";
+                   WHERE expires <= ?2 ORDER BY expires LIMIT ?1 /*+ FOR UPDATE OF outbox SKIP LOCKED */";
         self.query_rows(sql, (signed(limit as u64), now), |row| {
             Ok(ExpiredMail {
                 number: row.get(0)?,

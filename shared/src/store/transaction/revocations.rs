@@ -49,6 +49,8 @@ impl Transaction<'_> {
     /// sessions has expired. With a wrong clock people must sign in again; no access is granted
     /// wrongly.
     pub fn forget_revocations(&mut self, now: Timestamp) -> StoreResult<()> {
+        // until the gate's revision is committed, nothing is revoked
+        self.lock_revision()?;
         let sql = "SELECT number, at FROM revision_time ORDER BY number DESC LIMIT 1";
         let last = self.find_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let number = signed(self.revision()?);

@@ -72,6 +72,7 @@ impl Transaction<'_> {
 
     /// Ends every session and grace period of an account: raises its generation.
     pub fn end_sessions(&mut self, account: AccountId) -> StoreResult<()> {
+        self.lock_revision()?;
         let sql = "UPDATE account SET generation = generation + 1, \
                    generation_revision = (SELECT number + 1 FROM revision) * had_session WHERE id = ?1";
         self.execute(sql, [account])?;
@@ -121,7 +122,8 @@ impl Transaction<'_> {
         self.query_rows(&sql, (account, now), session_record)
     }
 
-    /// Returns one session, if it is valid at `now`.
+    /// Returns one session, if it is valid at `now`. It cannot end before a transaction that writes
+    /// does.
     pub fn find_session(
         &mut self,
         account: AccountId,
@@ -129,7 +131,8 @@ impl Transaction<'_> {
         now: Timestamp,
     ) -> StoreResult<Option<SessionRecord>> {
         let sql = format!(
-            "SELECT {SESSION} FROM session WHERE id = ?1 AND account = ?2 AND expires > ?3"
+            "SELECT {SESSION} FROM session WHERE id = ?1 AND account = ?2 AND expires > ?3 \
+             /*+ FOR SHARE */"
         );
         let key = (id, account, now);
         self.find_row(&sql, key, session_record)
@@ -207,6 +210,7 @@ impl Transaction<'_> {
     /// Ends one session. Returns whether there was one. A session that is unknown is revoked too,
     /// so that its id can never become valid.
     pub fn end_session(&mut self, id: SessionId) -> StoreResult<bool> {
+        self.lock_revision()?;
         let sql = "INSERT INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision \
                    WHERE TRUE ON CONFLICT DO NOTHING";
         self.execute(sql, [id])?;
@@ -249,6 +253,9 @@ impl Transaction<'_> {
              JOIN browser_token ON browser_token.browser = trusted_browser.id \
              WHERE browser_token.hash = ?1 AND expires > ?2 AND created <= ?3"
         );
+        let sql_of_owner = "SELECT id FROM account WHERE id = (SELECT account FROM trusted_browser \
+             JOIN browser_token ON browser_token.browser = trusted_browser.id WHERE hash = ?1) FOR UPDATE";
+        self.lock_rows(sql_of_owner, [token])?;
         // trusted in the future: the clock ran ahead and was set back
         let of_the_past = now.plus(CLOCKS_APART);
         self.find_row(&sql, (token, now, of_the_past), |row| {
@@ -312,7 +319,9 @@ impl Transaction<'_> {
     ) -> StoreResult<()> {
         // long after expiry: a clock that ran ahead and is set back makes no used token valid again
         let over = now.minus(REVOCATIONS_KEPT);
-        self.execute("DELETE FROM login_token WHERE expires < ?1", [over])?;
+        let sql = "DELETE FROM login_token WHERE id IN \
+                   (SELECT id FROM login_token WHERE expires < ?1 /*+ FOR UPDATE SKIP LOCKED */)";
+        self.execute(sql, [over])?;
         let sql = "INSERT INTO login_token (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \
                    ON CONFLICT (id) DO UPDATE SET wrong = excluded.wrong, used = excluded.used";
         let (id, expires) = (token.id(), token.expires());

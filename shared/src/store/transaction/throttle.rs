@@ -4,6 +4,7 @@
 use super::Transaction;
 use super::convert::unsigned;
 use super::keys::IS_UP_TO_DATE;
+use super::locks::LockOn;
 use crate::account::record::AccountId;
 use crate::store::{BucketKey, BucketOwner, FailureId, MissedInputs, StoreResult};
 use crate::system::clock::Timestamp;
@@ -50,21 +51,22 @@ impl Transaction<'_> {
     /// Removes the oldest failures before `since`, of any bucket. Returns how many.
     fn clear_failures(&mut self, since: Timestamp, most: u32) -> StoreResult<usize> {
         let sql = "DELETE FROM failure WHERE id IN \
-                   (SELECT id FROM failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
+                   (SELECT id FROM failure WHERE at < ?1 ORDER BY at LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute_counted(sql, (since, most))
     }
 
     /// Removes the oldest failures of addresses before `since`. Returns how many.
     fn clear_address_failures(&mut self, since: Timestamp, most: u32) -> StoreResult<usize> {
         let sql = "DELETE FROM address_failure WHERE id IN \
-                   (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2)";
+                   (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute_counted(sql, (since, most))
     }
 
     /// Removes the oldest familiar addresses before `since`, of any account. Returns how many.
     fn clear_addresses(&mut self, since: Timestamp, most: u32) -> StoreResult<usize> {
         let sql = "DELETE FROM familiar_address WHERE (account, address, service) IN \
-                   (SELECT account, address, service FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2)";
+                   (SELECT account, address, service FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2 \
+                   /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute_counted(sql, (since, most))
     }
 
@@ -81,6 +83,8 @@ impl Transaction<'_> {
         bucket: &BucketKey,
         since: Timestamp,
     ) -> StoreResult<Vec<ThrottleFailure>> {
+        // an account is locked already, but takes as long as a name without one
+        self.lock_on(LockOn::Buckets(owner_number(bucket.owner)))?;
         let (owner, phase, scope) = bucket_columns(bucket);
         let sql = "SELECT at, cost FROM failure \
                    WHERE owner = ?1 AND phase = ?2 AND scope = ?3 AND at >= ?4";
@@ -216,6 +220,7 @@ impl Transaction<'_> {
         from: &str,
         since: Timestamp,
     ) -> StoreResult<Vec<Timestamp>> {
+        self.lock_on(LockOn::Address(from))?;
         let sql = "SELECT at FROM address_failure WHERE address = ?1 AND at >= ?2 ORDER BY at DESC LIMIT ?3";
         self.query_rows(sql, (from, since, MOST_OF_ADDRESS), |row| row.get(0))
     }
@@ -230,6 +235,7 @@ impl Transaction<'_> {
         since: Timestamp,
         limit: u32,
     ) -> StoreResult<Option<FailureId>> {
+        self.lock_on(LockOn::Address(from))?;
         // a failure as old as the window no longer counts, and must not prevent the storage of a
         // new one
         let sql = "DELETE FROM address_failure WHERE address = ?1 AND at <= ?2";
@@ -325,7 +331,7 @@ impl Transaction<'_> {
                      (SELECT owner, phase, scope FROM bucket_lock \
                       WHERE at < ?1 AND scope GLOB 'address *' AND NOT EXISTS \
                       (SELECT 1 FROM familiar_address WHERE account = owner AND address = substr(scope, 9)) \
-                      ORDER BY at LIMIT ?2)";
+                      ORDER BY at LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
         let addresses = self.clear_addresses(since, most)?;
         let locks = self.execute_counted(locks, (since, most))?;
         Ok((self.clear_failures(since, most)? + addresses + of_addresses + locks) as u64)

@@ -11,7 +11,8 @@ use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// State of the store, of the files next to it, and of every folder above.
+/// State of the store, of the files next to it, and of every folder above. A store in PostgreSQL has
+/// none.
 pub struct UnchangedFiles {
     path: PathBuf,
     /// Whether no link is on the path. A path with a link is walked each time.
@@ -30,7 +31,13 @@ impl UnchangedFiles {
     /// # Errors
     /// Names the file or folder that is not trusted.
     pub fn check(url: &StoreUrl) -> Result<UnchangedFiles, FileError> {
-        let path = url.sqlite_path();
+        let Some(path) = url.sqlite_path() else {
+            return Ok(UnchangedFiles {
+                path: PathBuf::new(),
+                is_plain: true,
+                states: Vec::new(),
+            });
+        };
         // read first: a change between this and the check is detected later
         let states = states(path);
         let resolved = check_trusted(path)?;
@@ -49,6 +56,9 @@ impl UnchangedFiles {
     pub fn length_if_unchanged(&self) -> Option<u64> {
         if !self.is_plain && check_trusted(&self.path).is_err() {
             return None;
+        }
+        if self.states.is_empty() {
+            return Some(0);
         }
         let mut length = None;
         for (path, state) in &self.states {

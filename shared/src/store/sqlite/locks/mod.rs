@@ -6,5 +6,5 @@ pub(super) mod lock_holder;
 mod stop_signals;
 mod write_queue;
 
-pub(super) use stop_signals::StopsBlocked;
+pub(in crate::store) use stop_signals::StopsBlocked;
 pub(super) use write_queue::{WritePermit, WriteQueue};

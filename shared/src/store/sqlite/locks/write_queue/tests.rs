@@ -3,6 +3,8 @@
 use super::*;
 use crate::credential::totp::Step;
 use crate::crypto::vault::SecretFingerprint;
+use crate::store::database::Database;
+use crate::store::sqlite::SqliteStore;
 use crate::store::sqlite::new_store;
 use crate::store::{Intent, Store, StoreError, StoreResult, Transaction};
 use std::path::{Path, PathBuf};
@@ -105,14 +107,25 @@ struct TestStore {
 }
 
 fn opened(path: &Path) -> Store {
-    Store::open(path).unwrap()
+    Store(Database::Sqlite(SqliteStore::open(path).unwrap()))
+}
+
+fn sqlite(store: &Store) -> &SqliteStore {
+    match &store.0 {
+        Database::Sqlite(store) => store,
+        Database::Postgres(_) => panic!("the store is a file"),
+    }
+}
+
+fn connection(store: &Store) -> &rusqlite::Connection {
+    &sqlite(store).open_connection().unwrap().connection
 }
 
 impl TestStore {
     fn new() -> TestStore {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store/postern.db");
-        let queue = Arc::clone(&new_store(&folder).write_queue);
+        let queue = Arc::clone(&sqlite(&new_store(&folder)).write_queue);
         TestStore {
             _folder: folder,
             path,
@@ -180,7 +193,7 @@ fn attempts_that_wait_share_a_commit_and_one_that_fails_is_undone_alone() {
     });
     let last = test.attempt(4, uses(5));
     let commits = |store: &Store| -> i64 {
-        let own = &store.open_connection().unwrap().connection;
+        let own = connection(store);
         own.query_row("PRAGMA data_version", [], |row| row.get(0))
             .unwrap()
     };
@@ -231,7 +244,7 @@ fn a_failed_commit_fails_for_the_whole_group_and_not_for_the_next_attempt() {
     let mut store = opened(&test.path);
     let first = store.begin(Intent::Write).unwrap();
     let leads = opened(&test.path);
-    let own = &leads.open_connection().unwrap().connection;
+    let own = connection(&leads);
     own.commit_hook(Some(|| true)).unwrap();
     let leader = test.attempt_on(leads, 1, uses(1));
     // and for an attempt that only reads what they wrote

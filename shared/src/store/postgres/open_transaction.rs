@@ -1,0 +1,206 @@
+//! An open transaction on this store's own connection. It ends with a commit, a rollback or a closed
+//! connection.
+//!
+//! # Why this is as good as one writer at a time
+//!
+//! The acts are written for SQLite, where one transaction writes at a time and none is repeated.
+//! Here transactions that write run at once, each statement sees what is committed when it begins
+//! (READ COMMITTED), and locks keep apart what must not interleave. They are taken in one order:
+//! account, shared bucket of unknown names, address, spellings of a name, revision.
+//!
+//! - **Account.** Whatever finds an account to change something locks its row first, and reads what
+//!   belongs to it afterwards: codes, floors, recovery codes, the throttle, sessions, browsers. Of
+//!   two attempts at one account the second sees everything that the first committed: one code is
+//!   accepted once, one recovery code once, and as many guesses as the throttle allows.
+//! - **Unknown names and addresses.** Their throttle has no row of its own: an advisory lock on the
+//!   bucket or on the address is held from the read of the failures to the commit.
+//! - **Names.** A name is unique by its index. Spellings of a new name are compared under an advisory
+//!   lock on what they have in common.
+//! - **Revisions.** Whatever is stored under the next revision is stored under a lock on the row of
+//!   the revision, which the act raises before it commits: revisions are committed in their order,
+//!   and a gate that has read one has read all before. Logins do not take this lock unless they
+//!   end a session.
+//! - **Keys.** A rotation of keys, which concerns every account, holds the lock of the whole store
+//!   ([`Intent::Exclusive`]), which every other transaction that writes shares. It is rare and short.
+//! - **The rest** (expired rows, mail that is taken, notifications) works on rows that nobody else
+//!   has locked, and skips the others.
+//!
+//! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each
+//! other in spite of the order end with [`StoreError::Busy`] for one of them: denied.
+
+use super::connection::ServerConnection;
+use super::{READING, Server, VERSION, WRITING, version_error};
+use crate::store::column::{NextRow, Row, Value};
+use crate::store::sqlite::StopsBlocked;
+use crate::store::{Intent, StoreError, StoreResult};
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+/// Number of the advisory lock of the whole store ("Postern").
+const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
+
+/// A transaction, until it is committed or dropped.
+pub(in crate::store) struct OpenTransaction<'a> {
+    /// `None` once the connection is of no use.
+    connection: RefCell<Option<ServerConnection>>,
+    idle: &'a mut Option<ServerConnection>,
+    writes: bool,
+    limit: Cell<Duration>,
+    /// Whether a statement failed. PostgreSQL answers the commit of such a transaction with a
+    /// rollback, and without an error.
+    has_failed: Cell<bool>,
+    has_ended: Cell<bool>,
+    _blocked: StopsBlocked,
+}
+
+impl<'a> OpenTransaction<'a> {
+    pub(super) fn begin(
+        idle: &'a mut Option<ServerConnection>,
+        server: &Server,
+        intent: Intent,
+    ) -> StoreResult<OpenTransaction<'a>> {
+        let _blocked = StopsBlocked::new();
+        let (limit, sql) = begin_statements(intent);
+        let used = idle.take();
+        let was_used = used.is_some();
+        let mut connection = match used {
+            Some(connection) => connection,
+            None => server.connect()?,
+        };
+        let found = match connection.run(&sql, limit) {
+            // The server may have closed the connection meanwhile. Nothing was read or written.
+            Err(StoreError::Engine(_)) if was_used => {
+                connection = server.connect()?;
+                connection.run(&sql, limit)
+            }
+            found => found,
+        }?;
+        let transaction = OpenTransaction {
+            connection: RefCell::new(Some(connection)),
+            idle,
+            writes: intent != Intent::Read,
+            limit: Cell::new(limit),
+            has_failed: Cell::new(false),
+            has_ended: Cell::new(false),
+            _blocked,
+        };
+        let found = found.first().cloned().flatten();
+        match found.and_then(|version| version.parse().ok()) {
+            Some(VERSION) => Ok(transaction),
+            found => Err(version_error(found)),
+        }
+    }
+
+    /// Runs work on the connection. After an error the transaction only rolls back.
+    fn run<T>(
+        &self,
+        work: impl FnOnce(&mut ServerConnection, Duration) -> StoreResult<T>,
+    ) -> StoreResult<T> {
+        let mut connection = self.connection.borrow_mut();
+        let Some(open) = connection.as_mut().filter(|_| !self.has_failed.get()) else {
+            return Err(failed_before());
+        };
+        let result = work(open, self.limit.get());
+        if result.is_err() {
+            self.has_failed.set(true);
+        }
+        result
+    }
+
+    /// Runs a statement. Returns the number of changed rows.
+    pub(in crate::store) fn execute(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<usize> {
+        let changed = self.run(|connection, limit| {
+            let statement = connection.prepare(sql, self.writes, limit)?;
+            connection.execute(&statement, values, limit)
+        })?;
+        Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// Runs a statement, and reads its rows as long as `read` says.
+    pub(in crate::store) fn query(
+        &self,
+        sql: &str,
+        values: &[Value<'_>],
+        read: &mut dyn FnMut(&Row<'_>) -> StoreResult<NextRow>,
+    ) -> StoreResult<()> {
+        let rows = self.run(|connection, limit| {
+            let statement = connection.prepare(sql, self.writes, limit)?;
+            connection.query(&statement, values, limit)
+        })?;
+        for row in &rows {
+            if read(&Row(row))? == NextRow::Skip {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the time limit of each statement from now on.
+    pub(in crate::store) fn set_time_limit(&self, limit: Duration) {
+        let sql = format!("SET LOCAL statement_timeout = {}", limit.as_millis());
+        // a failed statement fails the commit
+        if self
+            .run(|connection, limit| connection.run(&sql, limit))
+            .is_ok()
+        {
+            self.limit.set(limit);
+        }
+    }
+
+    /// Commits durably. Where the answer does not arrive it is not known whether the commit
+    /// happened: that is an error, and no act is repeated.
+    pub(in crate::store) fn commit(self) -> StoreResult<()> {
+        if self.has_failed.get() {
+            return Err(failed_before());
+        }
+        self.end("COMMIT")
+    }
+
+    /// Ends the transaction. Keeps the connection if it did.
+    fn end(&self, statement: &str) -> StoreResult<()> {
+        let mut connection = self.connection.borrow_mut();
+        let Some(open) = connection.take() else {
+            return Err(failed_before());
+        };
+        open.run(statement, self.limit.get())?;
+        *connection = Some(open);
+        self.has_ended.set(true);
+        Ok(())
+    }
+}
+
+impl Drop for OpenTransaction<'_> {
+    fn drop(&mut self) {
+        if self.has_ended.get() || self.end("ROLLBACK").is_ok() {
+            *self.idle = self.connection.get_mut().take();
+        }
+    }
+}
+
+fn failed_before() -> StoreError {
+    StoreError::Engine("a statement before failed; the transaction was rolled back".to_owned())
+}
+
+/// Returns the time limit of the statements of a transaction, and the statements that begin it. The
+/// last one reads the version: no statement of this version may run on a store that was upgraded.
+fn begin_statements(intent: Intent) -> (Duration, String) {
+    let (limit, mode, lock) = match intent {
+        Intent::Read => (READING, "REPEATABLE READ, READ ONLY", String::new()),
+        Intent::Write | Intent::Attempt => (
+            WRITING,
+            "READ COMMITTED, READ WRITE",
+            format!("SELECT pg_advisory_xact_lock_shared({STORE_LOCK}); "),
+        ),
+        Intent::Exclusive => (
+            WRITING,
+            "READ COMMITTED, READ WRITE",
+            format!("SELECT pg_advisory_xact_lock({STORE_LOCK}); "),
+        ),
+    };
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {}; {lock}\
+         SELECT version FROM store_version",
+        limit.as_millis()
+    );
+    (limit, sql)
+}

@@ -304,3 +304,9 @@ fn it_finds_the_mistakes_in_envoy() {
     );
     assert!(text(found, "remedy").ends_with(line), "{found}");
 }
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn it_finds_the_mistakes_in_apache() {
+    samples_and_mistakes(Proxy::Apache, &mistakes::apache());
+}

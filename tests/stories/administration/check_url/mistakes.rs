@@ -398,3 +398,44 @@ pub(super) fn envoy() -> Vec<Mistake> {
         ),
     ]
 }
+
+pub(super) fn apache() -> Vec<Mistake> {
+    const CHECK_FILE: &str = "/etc/apache2/postern-check.conf";
+    const HEADER_FILE: &str = "/etc/apache2/postern-headers.conf";
+    vec![
+        missing(
+            "        Include /etc/apache2/postern-check.conf\n",
+            OPEN,
+            "Include /etc/apache2/postern-check.conf",
+        ),
+        missing(
+            "RequestHeader unset X-Postern-Proxy\n",
+            SECRET,
+            "RequestHeader unset X-Postern-Proxy",
+        )
+        .in_file(CHECK_FILE),
+        missing(
+            "RequestHeader unset X-Forwarded-User early\n",
+            CLAIMS,
+            "RequestHeader unset X-Forwarded-User early",
+        )
+        .in_file(HEADER_FILE),
+        missing(
+            "    RewriteRule \"^/check/\" \"-\" [R=404,L]\n",
+            PUBLIC_CHECK,
+            "RewriteRule \"^/check/\" \"-\" [R=404,L]",
+        ),
+        mistake(
+            "Protocols h2 http/1.1",
+            "Protocols http/1.1",
+            NO_HTTP2,
+            "Protocols h2 http/1.1",
+        ),
+        mistake(
+            "Redirect permanent \"/\" \"https://app.example.test",
+            "Redirect permanent \"/other\" \"https://app.example.test",
+            "does not redirect to HTTPS",
+            "Redirect permanent \"/\"",
+        ),
+    ]
+}

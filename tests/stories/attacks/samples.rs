@@ -197,7 +197,9 @@ fn what_a_client_says_of_itself_does_not_go_on() {
 fn an_upload_of_200_mb_arrives() {
     const LENGTH: u64 = 200_000_000;
     let upload = "/run/postern-tests/upload";
-    fs::File::create(upload)
+    // The first story of a run finds no such folder.
+    fs::create_dir_all("/run/postern-tests")
+        .and_then(|()| fs::File::create(upload))
         .and_then(|file| file.set_len(LENGTH))
         .expect("the tests' folder can be written");
     for (proxy, pages_at) in [

@@ -106,7 +106,7 @@ pub(crate) enum Command {
     Log(LogArguments),
     /// Edit postern.toml and check it before it comes into force
     Edit,
-    /// Check this machine: configuration, sshd, PAM, store, daemons; or show what a request at the gate requires
+    /// Check this machine: configuration, sshd, PAM, store, daemons; or attack an application behind its proxy; or show what a request at the gate requires
     Check(CheckArguments),
 }
 

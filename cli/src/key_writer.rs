@@ -6,19 +6,16 @@
 //! MUST NOT open the store, and MUST NOT accept a key from the rotation, because the rotation may
 //! have read a store that an intruder wrote.
 
+use crate::root_process::{self, RootProcess, receive_request};
 use crate::terminal::output::CommandFailure;
-use nix::unistd::geteuid;
 use postern_shared::crypto::master_key::{
     MasterKeyError, MasterKeyFile, MasterKeyId, MasterKeys, OwnKeyFile,
 };
 use std::ffi::OsString;
-use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
-use zeroize::Zeroizing;
+use std::process::ExitCode;
 
 /// `argv[0]` of the writer process. The path of the key file is its only argument.
 const NAME: &str = "postern-key-writer";
@@ -28,33 +25,19 @@ const ADD: u8 = b'a';
 const KEEP_NEWEST: u8 = b'n';
 /// Maximum length of a request, in bytes. It is more than the keys of a full file need.
 const LONGEST_REQUEST: u32 = 128;
-/// Maximum length of an error message in a reply, in bytes.
-pub(crate) const LONGEST_REASON: u32 = 4096;
 
 /// The rotation's connection to the writer process. The process ends when this value is dropped.
 pub(crate) struct KeyWriter {
     key_file: PathBuf,
-    stream: UnixStream,
-    process: Child,
+    process: RootProcess,
 }
 
 impl KeyWriter {
     /// Starts the writer process. The caller is root.
     pub(crate) fn start(key_file: &Path) -> Result<KeyWriter, CommandFailure> {
-        let (stream, theirs) = UnixStream::pair()?;
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0(NAME).arg(key_file);
-        let process = command
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .spawn();
-        let process = process.map_err(|error| {
-            CommandFailure::new(format_args!("postern cannot be run again: {error}"))
-        })?;
         Ok(KeyWriter {
             key_file: key_file.to_owned(),
-            stream,
-            process,
+            process: RootProcess::start(NAME, &[key_file.into()], None)?,
         })
     }
 
@@ -70,11 +53,7 @@ impl KeyWriter {
                 "the process that writes the key file has ended: {error}"
             ))
         };
-        send(&self.stream, text).map_err(gone)?;
-        match receive(&self.stream, LONGEST_REASON)
-            .map_err(gone)?
-            .as_slice()
-        {
+        match self.process.ask(text).map_err(gone)?.as_slice() {
             [] => Ok(()),
             reason => Err(MasterKeyError::NotWritten(
                 String::from_utf8_lossy(reason).into_owned(),
@@ -94,31 +73,13 @@ impl MasterKeyFile for KeyWriter {
     }
 }
 
-impl Drop for KeyWriter {
-    fn drop(&mut self) {
-        // the process ends when it reads the end of the stream
-        let _ = self.stream.shutdown(std::net::Shutdown::Both);
-        let _ = self.process.wait();
-    }
-}
-
 /// Serves as the writer process if this program was started as one. Returns `None` otherwise.
-pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    arguments.next().filter(|name| name == NAME)?;
-    let stream = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map(UnixStream::from);
-    let (Ok(stream), Some(path)) = (stream, arguments.next()) else {
-        return Some(ExitCode::from(2));
-    };
+pub(crate) fn run_if_asked(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     // only root can write a key file
-    Some(
-        match geteuid().is_root() && serve(&stream, Path::new(&path)).is_ok() {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        },
-    )
+    root_process::serve_if_asked(NAME, arguments, |stream, words| match words {
+        [path] => serve(stream, Path::new(path)),
+        _ => Err(io::ErrorKind::InvalidInput.into()),
+    })
 }
 
 /// The state of a rotation in the writer process.
@@ -133,11 +94,7 @@ enum WriterStage {
 /// rotation closes the stream. A truncated request is ignored.
 fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
     let mut stage = None;
-    loop {
-        let request = match receive(stream, LONGEST_REQUEST) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-            request => request?,
-        };
+    while let Some(request) = receive_request(stream, LONGEST_REQUEST)? {
         let done = match (stage.take(), request.as_slice()) {
             (None, []) => OwnKeyFile::lock(path).map(|file| stage = Some(WriterStage::Begun(file))),
             (Some(WriterStage::Begun(mut file)), [ADD, used @ ..]) => {
@@ -163,44 +120,18 @@ fn serve(stream: &UnixStream, path: &Path) -> io::Result<()> {
                 ))
             }
         };
-        reply(stream, done)?;
+        let reason = done.err().map(|error| error.to_string());
+        root_process::reply(stream, reason.unwrap_or_default().as_bytes())?;
     }
-}
-
-fn reply(stream: &UnixStream, result: Result<(), MasterKeyError>) -> io::Result<()> {
-    let reason = result
-        .err()
-        .map(|error| error.to_string())
-        .unwrap_or_default();
-    let most = usize::try_from(LONGEST_REASON)
-        .map_err(io::Error::other)?
-        .min(reason.len());
-    send(stream, &reason.as_bytes()[..most])
-}
-
-/// Sends a frame: its length in four bytes, then its content.
-pub(crate) fn send(mut stream: &UnixStream, bytes: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    stream.write_all(&length.to_be_bytes())?;
-    stream.write_all(bytes)
-}
-
-pub(crate) fn receive(mut stream: &UnixStream, longest: u32) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut length = [0; 4];
-    stream.read_exact(&mut length)?;
-    let length = u32::from_be_bytes(length);
-    if length > longest {
-        return Err(io::Error::other("a frame that is too long"));
-    }
-    let mut bytes = Zeroizing::new(vec![0; usize::try_from(length).map_err(io::Error::other)?]);
-    stream.read_exact(&mut bytes)?;
-    Ok(bytes)
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::root_process::{receive, send};
     use std::fs;
+    use std::io::Write;
     use std::os::unix::fs::PermissionsExt;
     use std::thread;
 
@@ -214,7 +145,7 @@ mod tests {
     /// Sends a frame and returns the reply. An empty reply means success.
     fn replies(stream: &UnixStream, text: &[u8]) -> String {
         send(stream, text).unwrap();
-        String::from_utf8(receive(stream, LONGEST_REASON).unwrap().to_vec()).unwrap()
+        String::from_utf8(receive(stream, 4096).unwrap().to_vec()).unwrap()
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod check;
 mod commands;
 mod context;
 mod key_writer;
+mod root_process;
 mod store_files;
 pub mod terminal;
 

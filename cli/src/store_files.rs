@@ -5,19 +5,17 @@
 //!
 //! MUST NOT open a store, and MUST NOT take a path from the command after that has read a store.
 
-use crate::key_writer::{LONGEST_REASON, receive, send};
+use crate::root_process::{self, RootProcess, receive_request};
 use crate::terminal::output::{CommandFailure, CommandResult};
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::geteuid;
 use postern_shared::store::TemporaryStore;
 use postern_shared::system::trusted_file::{self, Existing};
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
 /// `argv[0]` of the process.
 const NAME: &str = "postern-store-files";
@@ -25,6 +23,8 @@ const BACKUP: &str = "backup";
 const RESTORE: &str = "restore";
 /// The only request.
 const FINISH: &[u8] = b"finish";
+/// Maximum length of a request, in bytes.
+const LONGEST_REQUEST: u32 = 64;
 /// First byte of a reply: the operation is done, or why it is not.
 const DONE: u8 = b'd';
 const FAILED: u8 = b'f';
@@ -34,41 +34,33 @@ pub(crate) enum FileTask<'a> {
     /// Gives the file of a backup its name. `None`: the backup goes to standard output.
     NameBackup(Option<(&'a Path, &'a Path, Existing)>),
     /// Puts the temporary store in the place of the store, which is kept under its name and this
-    /// ending.
-    ReplaceStore(&'a Path, &'a str),
+    /// ending. The folder is locked, and the process keeps the lock.
+    ReplaceStore(&'a Path, &'a str, &'a File),
 }
 
 /// The command's connection to the process. The process ends when this value is dropped.
-pub(crate) struct StoreFiles {
-    stream: UnixStream,
-    process: Child,
-}
+pub(crate) struct StoreFiles(RootProcess);
 
 impl StoreFiles {
     /// Starts the process. The caller is root.
     pub(crate) fn start(temporary: &Path, task: &FileTask<'_>) -> CommandResult<StoreFiles> {
-        let (stream, theirs) = UnixStream::pair()?;
-        let mut command = Command::new("/proc/self/exe");
-        command.arg0(NAME).arg(temporary);
+        let mut arguments = vec![temporary.into()];
+        let mut kept = None;
         match task {
-            FileTask::NameBackup(None) => command.arg(BACKUP),
+            FileTask::NameBackup(None) => arguments.push(BACKUP.into()),
             FileTask::NameBackup(Some((new, file, existing))) => {
                 let word = match existing {
                     Existing::Replace => "replace",
                     Existing::Refuse => "refuse",
                 };
-                command.arg(BACKUP).arg(new).arg(file).arg(word)
+                arguments.extend([BACKUP.into(), new.into(), file.into(), word.into()]);
             }
-            FileTask::ReplaceStore(store, ending) => command.arg(RESTORE).arg(store).arg(ending),
-        };
-        let process = command
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .spawn();
-        let process = process.map_err(|error| {
-            CommandFailure::new(format_args!("postern cannot be run again: {error}"))
-        })?;
-        Ok(StoreFiles { stream, process })
+            FileTask::ReplaceStore(store, ending, folder) => {
+                kept = Some(folder.try_clone()?.into());
+                arguments.extend([RESTORE.into(), store.into(), ending.into()]);
+            }
+        }
+        Ok(StoreFiles(RootProcess::start(NAME, &arguments, kept)?))
     }
 
     /// Lets the process do its task, and returns its text. A signal of the terminal waits meanwhile.
@@ -79,21 +71,12 @@ impl StoreFiles {
                 "the process that owns the files has ended: {error}"
             ))
         };
-        send(&self.stream, FINISH).map_err(gone)?;
-        let reply = receive(&self.stream, LONGEST_REASON).map_err(gone)?;
+        let reply = self.0.ask(FINISH).map_err(gone)?;
         let text = String::from_utf8_lossy(reply.get(1..).unwrap_or_default()).into_owned();
         match reply.first() {
             Some(&DONE) => Ok(text),
             _ => Err(CommandFailure::new(text)),
         }
-    }
-}
-
-impl Drop for StoreFiles {
-    fn drop(&mut self) {
-        // the process ends when it reads the end of the stream
-        let _ = self.stream.shutdown(std::net::Shutdown::Both);
-        let _ = self.process.wait();
     }
 }
 
@@ -126,37 +109,24 @@ impl Drop for SignalsWait {
 }
 
 /// Serves as that process if this program was started as one. Returns `None` otherwise.
-pub(crate) fn run_if_asked(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    arguments.next().filter(|name| name == NAME)?;
-    let stream = io::stdin()
-        .as_fd()
-        .try_clone_to_owned()
-        .map(UnixStream::from);
-    let words: Vec<OsString> = arguments.collect();
-    let (Ok(stream), [temporary, task @ ..]) = (stream, words.as_slice()) else {
-        return Some(ExitCode::from(2));
-    };
+pub(crate) fn run_if_asked(arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     // only root owns the folders
-    if !geteuid().is_root() {
-        return Some(ExitCode::FAILURE);
-    }
-    let Ok(_waiting) = SignalsWait::new() else {
-        return Some(ExitCode::FAILURE);
-    };
-    let temporary = TemporaryStore::at(PathBuf::from(temporary));
-    let served = serve(&stream, &temporary, task);
-    remove_temporary_files(&temporary, task);
-    Some(match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+    root_process::serve_if_asked(NAME, arguments, |stream, words| {
+        let [temporary, task @ ..] = words else {
+            return Err(io::ErrorKind::InvalidInput.into());
+        };
+        let _waiting = SignalsWait::new()?;
+        let temporary = TemporaryStore::at(PathBuf::from(temporary));
+        let served = serve(stream, &temporary, task);
+        remove_temporary_files(&temporary, task);
+        served
     })
 }
 
 /// Waits for the request, and replies to it. The end of the stream means that there is none.
 fn serve(stream: &UnixStream, temporary: &TemporaryStore, task: &[OsString]) -> io::Result<()> {
-    let request = match receive(stream, LONGEST_REASON) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-        request => request?,
+    let Some(request) = receive_request(stream, LONGEST_REQUEST)? else {
+        return Ok(());
     };
     let done = match request.as_slice() {
         FINISH => finish(temporary, task),
@@ -168,10 +138,11 @@ fn serve(stream: &UnixStream, temporary: &TemporaryStore, task: &[OsString]) -> 
     };
     let mut reply = vec![first];
     reply.extend(text.bytes());
-    reply.truncate(LONGEST_REASON as usize);
-    send(stream, &reply)?;
+    root_process::reply(stream, &reply)?;
     // the files of a finished task are not temporary any more; the rest is removed at the end
-    receive(stream, LONGEST_REASON).map(drop).or(Ok(()))
+    receive_request(stream, LONGEST_REQUEST)
+        .map(drop)
+        .or(Ok(()))
 }
 
 fn finish(temporary: &TemporaryStore, task: &[OsString]) -> Result<String, String> {

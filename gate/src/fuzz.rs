@@ -7,6 +7,8 @@ use crate::http::authorization::{Authorization, bearer_token};
 use crate::http::cookies::{MAX_SESSION_COOKIES, SessionCookies, sample_session, scan_cookies};
 use crate::http::form::Form;
 use crate::proxy::contract::{self, CheckRequest};
+use crate::proxy::fastcgi::params::read_params;
+use crate::proxy::fastcgi::request::{Progress, RequestReader};
 use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::web::language::Language;
 use hyper::header::{ACCEPT_LANGUAGE, HeaderName, HeaderValue};
@@ -117,12 +119,15 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let method = text("x-forwarded-method").and_then(|method| method.parse().ok());
     let method = method.unwrap_or(Method::GET);
-    let path = format!("/check/envoy{}", text("x-forwarded-uri").unwrap_or("/"));
-    let uri = path
-        .parse()
-        .unwrap_or_else(|_| Uri::from_static("/check/envoy/"));
+    let path = text("x-forwarded-uri").unwrap_or("/");
     let mut is_read = false;
     for proxy in ProxyKind::ALL {
+        let prefix = match proxy {
+            ProxyKind::AutheliaExtAuthz => "/api/authz/ext-authz/",
+            _ => "/check/envoy",
+        };
+        let uri = format!("{prefix}{path}").parse();
+        let uri = uri.unwrap_or_else(|_| Uri::from_static("/check/envoy/"));
         let address = contract::parse_client_address(proxy, &headers, is_trusted);
         let check = CheckRequest {
             method: &method,
@@ -131,13 +136,19 @@ pub fn proxy_headers(bytes: &[u8]) -> bool {
         };
         match contract::parse_check(proxy, check, is_trusted) {
             Ok(original) => {
-                assert_eq!(address, Ok(original.address));
+                // Apache names the client's address otherwise than in a header.
+                assert!(proxy == ProxyKind::Apache || address == Ok(original.address));
                 assert_one_url(&original);
                 is_read = true;
             }
             // A malformed request still has a client address, for the log.
-            Err(ContractError::Client(_, client)) => assert_eq!(address, Ok(client)),
-            Err(ContractError::Proxy(name)) => assert!(name == "host" || name.starts_with("x-")),
+            Err(ContractError::Client(_, client)) => {
+                assert!(proxy == ProxyKind::Apache || address == Ok(client));
+            }
+            Err(ContractError::Proxy(name)) => {
+                let is_parameter = name.starts_with("re") && name.contains('_');
+                assert!(name == "host" || name.starts_with("x-") || is_parameter);
+            }
         }
     }
     is_read
@@ -150,6 +161,48 @@ fn assert_one_url(original: &OriginalRequest<'_>) {
     assert_eq!(host, original.host());
     let without_fragment = original.target.split('#').next().unwrap_or_default();
     assert_eq!(target, without_fragment);
+}
+
+/// Parses what Apache sends at a `fastcgi:` listener: records, parameters, and the contract.
+pub fn fastcgi(bytes: &[u8]) -> bool {
+    let receive = |size: usize| {
+        let mut reader = RequestReader::default();
+        let mut output = Vec::new();
+        for part in bytes.chunks(size) {
+            let progress = reader.receive(part);
+            output.append(&mut reader.take_output());
+            if progress != Ok(Progress::Incomplete) {
+                return (progress, output);
+            }
+        }
+        (Ok(Progress::Incomplete), output)
+    };
+    let whole = receive(bytes.len().max(1));
+    assert_eq!(receive(1), whole, "it matters how the bytes arrive");
+    let (progress, output) = whole;
+    assert!(output.len() <= 1024, "more is sent than was asked for");
+    let Ok(Progress::Complete(request)) = progress else {
+        return false;
+    };
+    assert_ne!(request.id, 0);
+    let Some(params) = request.params else {
+        return false;
+    };
+    assert!(params.len() <= bytes.len().min(64 * 1024));
+    let Ok(headers) = read_params(&params, ["remote-user"].into_iter()) else {
+        return false;
+    };
+    for name in headers.keys() {
+        assert!(headers.get_all(name).iter().count() <= 2);
+    }
+    let check = CheckRequest::of_headers(&headers);
+    match contract::parse_check(ProxyKind::Apache, check, |_| false) {
+        Ok(original) => {
+            assert_one_url(&original);
+            true
+        }
+        Err(_) => false,
+    }
 }
 
 /// Parses the value of an Authorization header.
@@ -224,6 +277,11 @@ mod tests {
     #[test]
     fn a_check_means_one_url_or_is_refused() {
         try_all("proxy_headers", 6_000, super::proxy_headers);
+    }
+
+    #[test]
+    fn a_fastcgi_request_is_read_one_way_or_refused() {
+        try_all("fastcgi", 6_000, super::fastcgi);
     }
 
     #[test]

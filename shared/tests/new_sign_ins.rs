@@ -6,11 +6,18 @@ mod test_store;
 use postern_shared::account::event::EventKind;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{AfterCode, AfterPassword, OpenedSession, TrustRequest};
+use postern_shared::engine::{
+    AfterCode, AfterPassword, OpenedSession, TrustRequest, VerificationRequest,
+};
 use postern_shared::store::Notification;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::EndSessionsToken;
-use test_store::{NOW, PASSWORD, TestStore, browser_with, code_at, name, password, remote};
+use postern_shared::verify::method::AuthenticationMethod;
+use postern_shared::verify::origin::Origin;
+use postern_shared::verify::throttle::Phase;
+use test_store::{
+    NOW, PASSWORD, TestStore, accepted, browser_with, code_at, name, password, remote,
+};
 
 const CONFIG: &str = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n\
                       [gate]\nurl = \"https://auth.example.com/\"\ncookie_domain = \"example.com\"\n\
@@ -124,6 +131,63 @@ fn a_sign_in_from_a_new_browser_and_address_is_told_once() {
         1,
         "no longer familiar"
     );
+}
+
+/// A login at a PAM service whose code is accepted after the first factor, or before it and
+/// recorded later. The second from there is not mailed, nor is one at the web.
+#[test]
+fn a_login_at_a_pam_service_from_a_new_address_is_told_once() {
+    let (mut test, app) = alice("");
+    let (who, elsewhere) = (name("alice"), "203.0.113.9");
+    let wrong = test.attempt_from("alice", &remote(HERE), Phase::After, "000000", NOW);
+    assert!(wrong.result.is_err());
+    assert!(told(&mut test, NOW).is_empty(), "a wrong code");
+    accepted(&test.attempt_from(
+        "alice",
+        &remote(HERE),
+        Phase::After,
+        &code_at(&app, 0, NOW),
+        NOW,
+    ));
+    let sent = told(&mut test, NOW);
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    let event = &sent[0].event;
+    let seen = (
+        event.service.as_str(),
+        event.origin.as_str(),
+        event.cause.as_str(),
+    );
+    assert_eq!(seen, ("test", HERE, "code"));
+
+    let now = NOW.plus(30);
+    accepted(&test.attempt_from(
+        "alice",
+        &remote(HERE),
+        Phase::After,
+        &code_at(&app, 0, now),
+        now,
+    ));
+    enters(&mut test, &app, (HERE, None), NOW.plus(60));
+    assert!(
+        told(&mut test, NOW.plus(60)).is_empty(),
+        "a familiar address"
+    );
+
+    let now = NOW.plus(90);
+    let origin = remote(elsewhere);
+    accepted(&test.attempt_from("alice", &origin, Phase::Before, &code_at(&app, 0, now), now));
+    assert!(told(&mut test, now).is_empty(), "not yet a login");
+    let login = VerificationRequest::new(&who, Phase::After, &origin, "sshd");
+    let method = AuthenticationMethod::Code;
+    for _ in 0..2 {
+        let recorded = test.verification().complete_login(&login, method, now);
+        assert!(recorded.unwrap().is_some());
+    }
+    assert_eq!(told(&mut test, now).len(), 1);
+    let local = Origin::Local("bob".to_owned());
+    let now = NOW.plus(120);
+    accepted(&test.attempt_from("alice", &local, Phase::After, &code_at(&app, 0, now), now));
+    assert!(told(&mut test, now).is_empty(), "no address");
 }
 
 /// However many sign in, a day brings eight mails at most.

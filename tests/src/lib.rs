@@ -53,8 +53,12 @@ mod web {
     pub(crate) mod application;
     pub(crate) mod chromium;
     pub(crate) mod client;
+    pub(crate) mod conformance;
+    mod containers;
+    pub(crate) mod fastcgi;
     pub(crate) mod gate;
     pub(crate) mod setup;
+    mod streams;
 }
 
 pub use assertions::{assert_contains, assert_lacks, assert_within};
@@ -79,8 +83,8 @@ pub use process::processes::{
     as_user, ended, finished, patiently, running, signal, wait_for_output, wait_until,
 };
 pub use process::syscalls::{
-    DURABLE, TracedProcess, WRITES, failing_at_calls, has_failed, killed_at, killed_at_calls,
-    killed_at_store_or_key, was_killed, was_stopped,
+    DURABLE, TracedProcess, WRITES, delayed_at_call, failing_at_calls, has_failed, killed_at,
+    killed_at_calls, killed_at_store_or_key, was_killed, was_stopped,
 };
 pub use process::timings::assert_alike;
 pub use user::person::Person;
@@ -91,6 +95,10 @@ pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};
 pub use web::chromium::{Chromium, keep_picture};
 pub use web::client::WebClient;
+pub use web::conformance::{Conformance, ConformanceRun, conformance_program, conformance_results};
+pub use web::fastcgi::{
+    FastcgiReply, FastcgiWire, fastcgi_begin, fastcgi_params, fastcgi_record, fastcgi_request,
+};
 pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use web::setup::{
     APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,

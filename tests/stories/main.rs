@@ -5,7 +5,9 @@
 /// Commands of root, the configuration, and administration at the web.
 mod administration {
     mod api;
+    mod check_daemons;
     mod check_machine;
+    mod check_url;
     mod commands;
     mod completions;
     mod configuration;
@@ -33,6 +35,7 @@ mod api {
 }
 mod attacks;
 mod beside;
+mod conformance;
 /// How a second factor is set up.
 mod enrollment {
     pub(crate) mod at_prompt;
@@ -49,8 +52,10 @@ mod first_hour;
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;
+    mod authelia;
     mod bad_input;
     mod checks;
+    mod containers;
     pub(crate) mod floods;
     mod log;
     mod operations;
@@ -130,6 +135,7 @@ mod store {
     pub(crate) mod bad_files;
     mod crashes;
     mod keys;
+    mod restore;
     mod upgrade;
 }
 /// Pages of the gate.
@@ -137,6 +143,7 @@ mod web {
     pub(crate) mod account;
     mod account_refusals;
     mod app_passwords;
+    mod application_scripts;
     mod branding;
     mod browser;
     mod dead_ends;

@@ -12,7 +12,7 @@ use nix::unistd::geteuid;
 use postern_shared::config::file::{self, ConfigError};
 use postern_shared::config::gate::rule::{HostPattern, RuleAccess};
 use postern_shared::config::gate::{
-    FirstFactorSource, GateConfig, GateUrl, ListenAddress, ProxyPeer,
+    FirstFactorSource, GateConfig, GateUrl, ListenAddress, ProxyKind, ProxyPeer,
 };
 use postern_shared::config::{Config, check_cookie_domain, check_gate, registrable_domain};
 use postern_shared::system::pam_service::PamHook;
@@ -179,13 +179,26 @@ fn unreachable_proxies(gate: &GateConfig, at: &dyn Fn(&[&str]) -> Place) -> Vec<
         return Vec::new();
     }
     let has_unix = gate.listen.0.iter().any(is_unix);
-    let has_tcp = !gate.listen.0.iter().all(is_unix);
+    let is_fastcgi = |listen: &ListenAddress| matches!(listen, ListenAddress::Fastcgi(_));
+    let has_fastcgi = gate.listen.0.iter().any(is_fastcgi);
+    let is_tcp = |listen: &ListenAddress| !is_unix(listen) && !is_fastcgi(listen);
+    let has_tcp = gate.listen.0.iter().any(is_tcp);
     let mut findings = Vec::new();
     for (proxy, index) in gate.trusted_proxies.iter().zip(0usize..) {
         let from_unix = |peer: &ProxyPeer| matches!(peer, ProxyPeer::Unix);
         let comes_by_unix = proxy.from.iter().any(from_unix);
         let comes_by_tcp = !proxy.from.iter().all(from_unix);
+        let is_apache = proxy.proxy == ProxyKind::Apache;
         let (what, remedy) = match (comes_by_unix && has_unix, comes_by_tcp && has_tcp) {
+            _ if is_apache && !has_fastcgi => (
+                "Apache sends its checks by FastCGI, and gate.listen has no fastcgi: entry, so Apache denies every request",
+                "add \"fastcgi:127.0.0.1:9092\" to gate.listen, as postern print-config apache describes",
+            ),
+            _ if is_apache && !comes_by_tcp => (
+                "from names no address, and FastCGI uses TCP, so the checks of this proxy are never trusted",
+                "add \"127.0.0.1\" to from, or the address that Apache connects from",
+            ),
+            (false, false) if is_apache => continue,
             (false, false) if comes_by_tcp => (
                 "from names addresses, and the gate listens on Unix sockets only, so this proxy is never trusted",
                 "set from = [\"unix\"], or add a tcp: or tls: entry to gate.listen",

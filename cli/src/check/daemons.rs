@@ -81,7 +81,9 @@ fn gate(machine: &Machine, config: &Config) -> Vec<Finding> {
     for listen in &config.gate.listen.0 {
         let (listens, name) = match listen {
             ListenAddress::Unix(path) => (paths.contains(path), path.display().to_string()),
-            ListenAddress::Tcp(address) | ListenAddress::Tls(address) => {
+            ListenAddress::Tcp(address)
+            | ListenAddress::Tls(address)
+            | ListenAddress::Fastcgi(address) => {
                 (ports.contains(&address.port()), address.to_string())
             }
             ListenAddress::Systemd(_) => continue,

@@ -317,6 +317,31 @@ impl Machine {
         ports.collect()
     }
 
+    /// Returns the connections to a Unix socket that listens, by their inodes.
+    pub(crate) fn unix_connections(&self, socket: &Path) -> BTreeSet<String> {
+        let text = self.read_proc("net/unix");
+        let inodes = text.lines().filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            // SS_CONNECTED of the kernel
+            let is_connected = *fields.get(5)? == "03" && Path::new(fields.get(7)?) == socket;
+            is_connected.then(|| fields[6].to_owned())
+        });
+        inodes.collect()
+    }
+
+    /// Returns the connections to a TCP port, by their inodes.
+    pub(crate) fn tcp_connections(&self, port: u16) -> BTreeSet<String> {
+        let text = self.read_proc("net/tcp") + &self.read_proc("net/tcp6");
+        let ending = format!(":{port:04X}");
+        let inodes = text.lines().filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            // TCP_ESTABLISHED of the kernel
+            let is_open = *fields.get(3)? == "01" && fields.get(1)?.ends_with(&ending);
+            is_open.then(|| fields.get(9).map(|inode| (*inode).to_owned()))?
+        });
+        inodes.collect()
+    }
+
     /// Returns the processes whose name is `name`.
     pub(crate) fn processes(&self, name: &str) -> Vec<MachineProcess> {
         let mut processes = self.all_processes();

@@ -9,6 +9,7 @@
 //! - `pam`: the stacks of /etc/pam.d, and the units of PAM hosts. `sshd`: `sshd -T`.
 //! - `gate`: proxies and certificate. `policy`, `mail`, `clock`.
 //! - `report`: runs them all.
+//! - `url`: attacks an application through its real proxy, from outside.
 //!
 //! MUST NOT change the machine.
 
@@ -21,6 +22,7 @@ mod mail;
 mod policy;
 mod report;
 mod store;
+pub(crate) mod url;
 /// What the gate shares with others: its certificate, and the proxies before it.
 mod gate {
     pub(crate) mod certificates;

@@ -9,7 +9,7 @@ use crate::check::sshd::access::AccountNeed;
 use crate::check::sshd::facts::SshdFacts;
 use crate::check::{clock, configuration, daemons, mail, policy, store};
 use crate::context::{self, Invocation};
-use crate::terminal::output::{CommandFailure, CommandResult};
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::Config;
@@ -21,12 +21,15 @@ use std::path::Path;
 
 /// Checks the machine, prints the findings, and fails if one of them is a fault.
 pub(crate) fn check_machine(run: Invocation<'_>) -> CommandResult {
-    let output = run.output;
-    let findings = all_findings(run.config_path);
+    print_findings(run.output, &all_findings(run.config_path))
+}
+
+/// Prints findings, and fails if one of them is a fault.
+pub(crate) fn print_findings(output: Output, findings: &[Finding]) -> CommandResult {
     match output.is_json() {
         true => output.json(&findings)?,
         false => {
-            for finding in &findings {
+            for finding in findings {
                 // a name with a line end must not look like another finding
                 let line = finding.to_string().replace('\n', "\\n");
                 output.text(format_args!("{line}\n"))?;

@@ -2,6 +2,8 @@
 //! rules decide about a request.
 
 use crate::arguments::check::CheckArguments;
+use crate::arguments::print_config::ProxyArguments;
+use crate::check::url::{UrlCheckOptions, check_url};
 use crate::check::{check_machine, configuration};
 use crate::context::{self, Invocation};
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
@@ -29,6 +31,18 @@ pub(super) fn run(run: Invocation<'_>, what: &CheckArguments) -> CommandResult {
             path.display(),
             copy.display()
         ));
+    }
+    if let Some(url) = &what.url {
+        let options = UrlCheckOptions {
+            url,
+            proxy: what.proxy.map(ProxyArguments::kind),
+            user: what.user.as_ref(),
+            listen: what.listen,
+            http_port: what.http_port,
+            authorities: what.ca_file.as_ref(),
+            without_gate: what.gate_stopped,
+        };
+        return check_url(run, &options);
     }
     match what.rule.as_deref() {
         Some([method, url]) => rule(run.output, run.config()?, method, url, what),

@@ -2,6 +2,8 @@
 //! in. It prints no secret. The proxy's secret is written to a file of mode 0640, which the printed
 //! configuration includes; it is created if it is missing.
 
+mod containers;
+
 use crate::arguments::PrintConfig;
 use crate::arguments::print_config::ProxyArguments;
 use crate::context::Invocation;
@@ -12,6 +14,7 @@ use postern_shared::config::gate::{self, GateConfig, GateUrl};
 use postern_shared::credential::secret::fill_random;
 use postern_shared::engine::privileges;
 use postern_shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
@@ -134,6 +137,33 @@ const ENVOY: ProxySample = ProxySample {
     group: Some("envoy"),
 };
 
+const APACHE: ProxySample = ProxySample {
+    proxy: gate::ProxyKind::Apache,
+    own_host: include_str!("../../../config/apache/own-host.conf"),
+    path: include_str!("../../../config/apache/path.conf"),
+    includes: &[
+        Include {
+            name: "postern-headers.conf",
+            text: include_str!("../../../config/apache/postern-headers.conf"),
+            privacy: Privacy::Public,
+        },
+        Include {
+            name: "postern-check.conf",
+            text: include_str!("../../../config/apache/postern-check.conf"),
+            privacy: Privacy::Public,
+        },
+        Include {
+            name: "postern-proof.conf",
+            text: include_str!("../../../config/apache/postern-proof.conf"),
+            privacy: Privacy::Secret,
+        },
+    ],
+    folder: "/etc/apache2",
+    printed: "/etc/apache2/sites-available/postern.conf",
+    // Apache reads its configuration as root
+    group: None,
+};
+
 pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
     let gate = run.config()?.gate;
     let url = what.url.as_ref().or(gate.url.as_ref()).ok_or_else(|| {
@@ -153,7 +183,13 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
         ProxyArguments::Caddy => CADDY,
         ProxyArguments::Haproxy => HAPROXY,
         ProxyArguments::Envoy => ENVOY,
+        ProxyArguments::Apache => APACHE,
+        ProxyArguments::NginxProxyManager => containers::NGINX_PROXY_MANAGER,
+        ProxyArguments::TraefikLabels => containers::TRAEFIK_LABELS,
+        ProxyArguments::IngressNginx => containers::INGRESS_NGINX,
+        ProxyArguments::GatewayApi => containers::GATEWAY_API,
     };
+    containers::refuse_path(what.proxy, url)?;
     let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
     let names = names(&gate, url, what, folder)?;
     if !folder.is_dir() {
@@ -162,7 +198,10 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
             "{folder}: no such folder; create it, or give another one with --folder"
         )));
     }
-    let proof = proof(&secret_path(&gate, sample.proxy, run.config_path))?;
+    let proof = match sample.includes.is_empty() {
+        true => Zeroizing::default(),
+        false => proof(&secret_path(&gate, sample.proxy, run.config_path))?,
+    };
     let group = sample
         .group
         .and_then(|name| Group::from_name(name).ok().flatten());
@@ -190,9 +229,12 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
             include.mode()
         )
     });
-    let wrote = wrote.collect::<Vec<_>>().join(" and ");
+    let wrote = match wrote.collect::<Vec<_>>().join(" and ") {
+        none if none.is_empty() => none,
+        wrote => format!("wrote {wrote}; "),
+    };
     Ok(run.output.warn(format_args!(
-        "wrote {wrote}; what is printed goes to {}",
+        "{wrote}what is printed goes to {}",
         sample.printed
     ))?)
 }
@@ -203,6 +245,8 @@ struct SampleNames {
     domain: String,
     app: String,
     folder: String,
+    /// Where a proxy in a container or a cluster reaches the gate.
+    address: SocketAddr,
 }
 
 impl SampleNames {
@@ -211,6 +255,17 @@ impl SampleNames {
             .replace("@COOKIE_DOMAIN@", &self.domain)
             .replace("@APP_HOST@", &self.app)
             .replace("@FOLDER@", &self.folder)
+            .replace("@GATE_ADDRESS@", &self.address.to_string())
+            .replace("@GATE_IP@", &self.address.ip().to_string())
+            .replace("@GATE_PORT@", &self.address.port().to_string())
+            .replace(
+                "@GATE_FAMILY@",
+                if self.address.is_ipv4() {
+                    "IPv4"
+                } else {
+                    "IPv6"
+                },
+            )
     }
 }
 
@@ -242,6 +297,7 @@ fn names(
         domain,
         app,
         folder: folder.trim_end_matches('/').to_owned(),
+        address: containers::gate_address(what.proxy, what.address, gate)?,
     })
 }
 

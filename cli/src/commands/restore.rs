@@ -2,33 +2,29 @@
 //! anything is changed, and the old store is kept. A restored store accepts nothing that was used or
 //! revoked since the backup; what nobody can know is reported.
 
+mod report;
 mod store_processes;
 
 use super::backup::read_passphrase;
 use crate::arguments::backup::RestoreArguments;
 use crate::context::{self, Invocation};
 use crate::store_files::{FileTask, StoreFiles};
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
+use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use crate::terminal::prompt;
-use nix::fcntl::OFlag;
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::unistd::geteuid;
 use postern_shared::config::{Config, StoreUrl, file};
 use postern_shared::crypto::backup_file::{BackupFileError, BackupHeader, key_fingerprint};
 use postern_shared::crypto::master_key::{MasterKeys, OwnKeyFile};
-use postern_shared::engine::{
-    Engine, EngineError, RestoreOptions, RestoreReport, ToRenew, privileges,
-};
+use postern_shared::engine::{Engine, EngineError, RestoreOptions, RestoreReport, privileges};
 use postern_shared::store::{self, STORE_VERSION, StoreError, TemporaryStore};
 use postern_shared::system::clock;
 use postern_shared::system::trusted_file::FileError;
-use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{self, BufReader, Seek, SeekFrom};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-
-/// Accounts that are shown to people; JSON lists all.
-const MOST_SHOWN: usize = 200;
 
 pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult {
     let mut in_force = file::load_config(run.config_path)
@@ -47,6 +43,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
     store_processes::refuse_running(&store)?;
 
     let key_file = config.store.key_file.path().to_owned();
+    let folder = lock_folder(&store)?;
     // held to the end: a rotation meanwhile could remove the keys that the restored store needs
     let mut locked_keys = None;
     if what.with_key {
@@ -56,7 +53,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
         Some(keys) => keys.add_restored(masters)?,
         None => false,
     };
-    let restored = replace_store(run.output, config, &backup, what, &store);
+    let restored = replace_store(run.output, config, &backup, what, (&store, &folder));
     let report = restored.map_err(|failure| match failure {
         CommandFailure::Message(message) if added => CommandFailure::new(format_args!(
             "{message}; the keys of the backup were added to {} before, where they can stay",
@@ -65,7 +62,22 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
         failure => failure,
     })?;
     drop(locked_keys);
-    tell(run.output, config, &backup.header, &report)
+    report::tell(run.output, config, &backup.header, &report)
+}
+
+/// Locks the store's folder against another restore, which would move files of the store that this
+/// one puts in place. The process that exchanges the files inherits the lock: it ends with the last
+/// of the two.
+fn lock_folder(store: &Path) -> CommandResult<Flock<File>> {
+    let folder = store.parent().unwrap_or(Path::new("/"));
+    let opened = File::open(folder).map_err(|error| FileError::io(folder, error))?;
+    Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        Errno::EWOULDBLOCK => CommandFailure::new(format_args!(
+            "another restore is running in {}; nothing was changed",
+            folder.display()
+        )),
+        errno => FileError::io(folder, errno.into()).into(),
+    })
 }
 
 /// Makes the temporary store and the process that puts it in place, and restores as the user who
@@ -75,7 +87,7 @@ fn replace_store(
     config: &mut Config,
     backup: &BackupInput,
     what: &RestoreArguments,
-    store: &Path,
+    (store, folder): (&Path, &File),
 ) -> CommandResult<Restored> {
     let user = privileges::user_and_group()?.0.as_raw();
     let temporary = store::create_temporary(&config.store.url, user)?;
@@ -83,7 +95,7 @@ fn replace_store(
         ".before-restore-{}",
         clock::now()?.to_string().replace(':', "")
     );
-    let task = FileTask::ReplaceStore(store, &ending);
+    let task = FileTask::ReplaceStore(store, &ending, folder);
     let mut files = StoreFiles::start(temporary.path(), &task)?;
     context::give_root_up(config)?;
     // the store that is replaced may be the only one that nobody can read
@@ -282,138 +294,4 @@ fn confirm(output: Output, what: &RestoreArguments, header: &BackupHeader) -> Co
         "restore" => Ok(()),
         _ => Err(CommandFailure::new("not confirmed; nothing was changed")),
     }
-}
-
-fn tell(
-    output: Output,
-    config: &Config,
-    header: &BackupHeader,
-    restored: &Restored,
-) -> CommandResult {
-    let report = &restored.report;
-    if output.is_json() {
-        let accounts: Vec<Value> = report
-            .renew
-            .iter()
-            .map(|(name, renew)| {
-                json!({
-                    "account": name,
-                    "recovery_codes": renew.recovery_codes,
-                    "app_passwords": renew.app_passwords,
-                    "refused_counters": renew.refused_counters,
-                })
-            })
-            .collect();
-        return output.json(&json!({
-            "success": true,
-            "backup": header.created.to_string(),
-            "store_version": restored.found_version,
-            "kept": restored.kept,
-            "uses_are_known": report.uses_are_known,
-            "damaged": report.damaged,
-            "removed": report.removed,
-            "accounts": accounts,
-        }));
-    }
-    output.text(format_args!(
-        "restored the store of {}; sessions, trusted browsers, grace periods, one-time codes and mailed codes have ended, and no code of before now is accepted\n",
-        header.created
-    ))?;
-    if i64::from(STORE_VERSION) != restored.found_version {
-        output.text(format_args!(
-            "it had version {} and has version {STORE_VERSION} now\n",
-            restored.found_version
-        ))?;
-    }
-    if let Some(kept) = &restored.kept {
-        output.text(format_args!(
-            "the earlier store is {kept}: remove it once everything works\n"
-        ))?;
-    }
-    for name in &report.damaged {
-        match config.find_declared_account(name) {
-            Some(_) => output.warn(format_args!(
-                "a secret of {name} in the store cannot be opened; the one that the configuration declares is used"
-            ))?,
-            None => output.warn(format_args!(
-                "a secret of {name} cannot be opened; disable {name} and enroll it again"
-            ))?,
-        }
-    }
-    for name in report.removed.iter().take(MOST_SHOWN) {
-        output.warn(format_args!(
-            "{name} was removed after the backup and is back: postern account remove {name}"
-        ))?;
-    }
-    tell_what_to_renew(output, report)?;
-    output.text(format_args!(
-        "start the services again: {}\n",
-        store_processes::START
-    ))
-}
-
-/// Prints what nobody can know: it may have been used, revoked or changed since the backup.
-fn tell_what_to_renew(output: Output, report: &RestoreReport) -> CommandResult {
-    output.text(
-        "What was changed after the backup is as it was before: accounts and second factors that were \
-         removed, passwords, groups and mail addresses that were changed. Do it again.\n",
-    )?;
-    if report.renew.is_empty() {
-        return Ok(());
-    }
-    output.text(match report.uses_are_known {
-        true => {
-            "Recovery codes that were used or replaced, and app passwords that were revoked, after the backup stay so. Valid are:\n"
-        }
-        false => {
-            "Valid again are a recovery code that was used or replaced, and an app password that was revoked, after the backup. Renew them where that may be:\n"
-        }
-    })?;
-    let mut table = Table::new(["account", "has", "renew with"]);
-    for (name, renew) in report.renew.iter().take(MOST_SHOWN) {
-        table.row([
-            name.to_string(),
-            has(renew),
-            commands(renew)
-                .map(|command| format!("{command} {name}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-        ]);
-    }
-    output.text(table)?;
-    match report.renew.len().saturating_sub(MOST_SHOWN) {
-        0 => Ok(()),
-        more => output.text(format_args!("and {more} more: postern status shows them\n")),
-    }
-}
-
-fn has(renew: &ToRenew) -> String {
-    let counts = [
-        (renew.recovery_codes, "recovery code"),
-        (renew.app_passwords, "app password"),
-        (renew.refused_counters, "refused authenticator by counter"),
-    ];
-    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
-    let texts: Vec<String> = counts
-        .map(
-            |(count, noun)| match noun.strip_prefix("refused authenticator") {
-                // the plural is in the middle
-                Some(rest) => format!("{}{rest}", counted(count, "refused authenticator")),
-                None => counted(count, noun),
-            },
-        )
-        .collect();
-    texts.join(", ")
-}
-
-fn commands(renew: &ToRenew) -> impl Iterator<Item = &'static str> {
-    let commands = [
-        (renew.recovery_codes, "postern recovery"),
-        (renew.app_passwords, "postern app-password revoke"),
-        (renew.refused_counters, "postern authenticator add"),
-    ];
-    commands
-        .into_iter()
-        .filter(|(count, _)| *count > 0)
-        .map(|(_, command)| command)
 }

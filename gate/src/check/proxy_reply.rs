@@ -26,6 +26,14 @@ const BASIC: &str =
 const BEARER: &str = "Bearer realm=\"sign-in\"";
 const POSTERN: &str = "Postern realm=\"sign-in\"";
 
+/// Headers with the identity, which every reply that grants access has.
+static REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
+static REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
+static REMOTE_EMAIL: HeaderName = HeaderName::from_static("remote-email");
+static REMOTE_NAME: HeaderName = HeaderName::from_static("remote-name");
+/// Number of headers of such a reply.
+const ALLOW_HEADERS: usize = 8;
+
 /// The page of a denied request, with the URL of the gate's page twice.
 const DENIED: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
     <meta http-equiv=\"refresh\" content=\"0; url=URL\"><title>Access denied</title>\
@@ -47,6 +55,23 @@ pub(crate) enum GatePage {
 /// Returns a 401 reply with a challenge, which RFC 9110, section 15.5.2, requires.
 pub(crate) fn unauthorized(challenge: Challenge) -> HttpReply {
     with_challenge(bare(StatusCode::UNAUTHORIZED), challenge)
+}
+
+/// Denies a request that is led to no page.
+pub(crate) fn refuse(proxy: ProxyKind, challenge: Challenge) -> HttpReply {
+    match proxy {
+        // These configurations redirect at every 401: a script would read the sign-in page as its
+        // data, and without a Location a browser would be led to the same address again.
+        ProxyKind::AutheliaAuthRequest => bare(StatusCode::FORBIDDEN),
+        ProxyKind::Nginx
+        | ProxyKind::Traefik
+        | ProxyKind::Caddy
+        | ProxyKind::Haproxy
+        | ProxyKind::Envoy
+        | ProxyKind::Apache
+        | ProxyKind::AutheliaForwardAuth
+        | ProxyKind::AutheliaExtAuthz => unauthorized(challenge),
+    }
 }
 
 /// Adds the challenge to a 401 reply that has none.
@@ -80,7 +105,7 @@ pub(crate) fn check_reply(
         | CheckResult::SignIn(WantedReply::Data)
         | CheckResult::Upgrade(WantedReply::Data)
         | CheckResult::ConflictingCookies(WantedReply::Data)
-        | CheckResult::NotCovered(WantedReply::Data) => return unauthorized(challenge),
+        | CheckResult::NotCovered(WantedReply::Data) => return refuse(proxy, challenge),
         CheckResult::Forbid(WantedReply::Data) => return bare(StatusCode::FORBIDDEN),
         CheckResult::Forbid(WantedReply::Page) => return denied_reply(&page_url(GatePage::Denied)),
         CheckResult::SignIn(WantedReply::Page) => GatePage::SignIn,
@@ -91,10 +116,17 @@ pub(crate) fn check_reply(
     let status = match (proxy, method) {
         // As nginx passes on 401 and 403 only, the sample configuration turns this 401 into a
         // redirect.
-        (ProxyKind::Nginx, _) => StatusCode::UNAUTHORIZED,
-        // HAProxy replies by itself, with one status for all methods.
-        (ProxyKind::Haproxy, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
-        (ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Envoy, _) => StatusCode::SEE_OTHER,
+        (ProxyKind::Nginx | ProxyKind::AutheliaAuthRequest, _) => StatusCode::UNAUTHORIZED,
+        // HAProxy and Apache reply by themselves, with one status for all methods.
+        (ProxyKind::Haproxy | ProxyKind::Apache, _) | (_, "GET" | "HEAD") => StatusCode::FOUND,
+        (
+            ProxyKind::Traefik
+            | ProxyKind::Caddy
+            | ProxyKind::Envoy
+            | ProxyKind::AutheliaForwardAuth
+            | ProxyKind::AutheliaExtAuthz,
+            _,
+        ) => StatusCode::SEE_OTHER,
     };
     let mut reply = with_challenge(bare(status), challenge);
     if let Ok(value) = HeaderValue::try_from(page_url(page)) {
@@ -131,19 +163,23 @@ pub(crate) fn sign_in_url(sign_in: &str, return_url: Option<&str>) -> String {
 
 /// Sets every identity header, empty if it has no value: a proxy that copies the headers then
 /// overwrites what a client sent under these names.
-fn allow_reply(allowed: Allowed) -> HttpReply {
-    let mut reply = bare(StatusCode::OK);
+pub(crate) fn allow_reply(allowed: Allowed) -> HttpReply {
+    let mut reply = reply::bare_with_space(StatusCode::OK, ALLOW_HEADERS);
     let headers = reply.headers_mut();
-    headers.insert("remote-name", HeaderValue::from_static(""));
+    headers.insert(&REMOTE_NAME, HeaderValue::from_static(""));
     for (name, value) in [
-        (HeaderName::from_static("remote-user"), allowed.user),
-        (HeaderName::from_static("remote-groups"), allowed.groups),
-        (HeaderName::from_static("remote-email"), allowed.email),
+        (&REMOTE_USER, allowed.user),
+        (&REMOTE_GROUPS, allowed.groups),
+        (&REMOTE_EMAIL, allowed.email),
     ] {
-        match HeaderValue::from_maybe_shared(Bytes::from(value)) {
-            Ok(value) => headers.insert(name, value),
-            Err(_) => return unauthorized(Challenge::Bearer),
+        let value = match value.is_empty() {
+            true => HeaderValue::from_static(""),
+            false => match HeaderValue::from_maybe_shared(Bytes::from(value)) {
+                Ok(value) => value,
+                Err(_) => return unauthorized(Challenge::Bearer),
+            },
         };
+        headers.insert(name, value);
     }
     headers.insert(COOKIE, allowed.cookie);
     headers.insert(AUTHORIZATION, allowed.authorization);

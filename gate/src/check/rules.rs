@@ -11,7 +11,7 @@ use postern_shared::network::address::Address;
 use postern_shared::network::web_address::split_url;
 use postern_shared::policy::groups::{PersonGroups, UnresolvedGroup};
 use postern_shared::policy::requirement::PolicySubject;
-use postern_shared::policy::rule::{self, RuleDecision, RuleReason, RuleRequest, RuleUser};
+use postern_shared::policy::rule::{RuleDecision, RuleReason, RuleRequest, RuleUser};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::{OutdatedProof, SecondFactorMethod, Session};
 use postern_shared::verify::app_password::FoundAppPassword;
@@ -31,7 +31,7 @@ pub(crate) enum SessionSufficiency {
 
 /// Decides a request without a user.
 pub(crate) fn decide_anonymous(site: &Site, request: &RuleRequest<'_>) -> RuleDecision {
-    rule::evaluate_rules(&site.gate().rule, request, None)
+    site.rules.evaluate(request, None)
 }
 
 /// Decides a request with an app password.
@@ -49,7 +49,7 @@ pub(crate) fn decide_app_password(
         groups,
         host_groups: None,
     };
-    rule::evaluate_rules(&site.gate().rule, request, Some(&person))
+    site.rules.evaluate(request, Some(&person))
 }
 
 /// Decides a request with a session, and whether that session suffices.
@@ -69,7 +69,7 @@ pub(crate) fn decide_session(
         groups,
         host_groups: of_host,
     };
-    let decision = rule::evaluate_rules(&site.gate().rule, request, Some(&person));
+    let decision = site.rules.evaluate(request, Some(&person));
     let sufficiency = match decision.access {
         RuleAccess::Open | RuleAccess::Password => SessionSufficiency::Sufficient,
         RuleAccess::Code if is_full_session(site, session, request.address) => {

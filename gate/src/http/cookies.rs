@@ -134,32 +134,48 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
     if memmem::find(line, OURS.as_bytes()).is_none() {
         return scanned;
     }
-    let mut seen = HashSet::new();
+    let mut values = DistinctValues::default();
     for part in line.split(|byte| *byte == b';') {
         let mut rest = Some(part);
         while let Some(cookie) = rest.take() {
             let (first, after) = split_at_comma(cookie);
             let (key, value) = split_cookie(first);
             if !is_ours(trim_blanks(key)) {
-                let values = find_after_comma(cookie, name).map(|(_, value)| value);
-                scanned
-                    .values
-                    .extend(values.filter(|value| seen.insert(*value)));
-                scanned.has_ours |= !scanned.values.is_empty();
+                find_after_comma(cookie, name).for_each(|(_, value)| values.insert(value));
+                scanned.has_ours |= !values.all.is_empty();
                 scanned.foreign.push(cookie);
                 continue;
             }
             scanned.has_ours = true;
             // No browser puts a blank after a name: such a cookie is removed and not verified.
             if key == name.as_bytes() {
-                scanned
-                    .values
-                    .extend(valid_value(value).filter(|value| seen.insert(*value)));
+                valid_value(value)
+                    .into_iter()
+                    .for_each(|value| values.insert(value));
             }
             rest = after;
         }
     }
+    scanned.values = values.all;
     scanned
+}
+
+/// Values in their order, each once. The common line has one, for which nothing is hashed.
+#[derive(Default)]
+struct DistinctValues<'a> {
+    all: Vec<&'a str>,
+    seen: HashSet<&'a str>,
+}
+
+impl<'a> DistinctValues<'a> {
+    fn insert(&mut self, value: &'a str) {
+        if let [first] = self.all[..] {
+            self.seen.insert(first);
+        }
+        if self.all.is_empty() || self.seen.insert(value) {
+            self.all.push(value);
+        }
+    }
 }
 
 impl<'a> ScannedCookies<'a> {
@@ -240,7 +256,7 @@ fn find_after_comma<'a>(
 /// Returns a value of valid form: Base64 for URLs (RFC 4648, section 5) and no other byte.
 fn valid_value(value: &[u8]) -> Option<&str> {
     let value = trim_blanks(value);
-    let is_of_form = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+    let is_of_form = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let fits = VALUE_LENGTHS.contains(&value.len()) && value.iter().all(is_of_form);
     std::str::from_utf8(value).ok().filter(|_| fits)
 }

@@ -32,8 +32,14 @@ pub(crate) fn with_headers<const N: usize>(
 
 /// Returns a reply without a body.
 pub(crate) fn bare(status: StatusCode) -> HttpReply {
+    bare_with_space(status, 2)
+}
+
+/// Returns a reply without a body, with space for this number of headers in all.
+pub(crate) fn bare_with_space(status: StatusCode, headers: usize) -> HttpReply {
     let mut reply = Response::new(Full::default());
     *reply.status_mut() = status;
+    reply.headers_mut().reserve(headers);
     with_headers(reply, [(CONTENT_LENGTH, "0"), (CACHE_CONTROL, "no-store")])
 }
 

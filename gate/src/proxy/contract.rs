@@ -2,10 +2,11 @@
 //! headers and never falls back to another's.
 
 use super::original_request::{ContractError, OriginalRequest};
-use super::{envoy, forwarded, nginx};
+use super::{apache, authelia, envoy, forwarded, nginx};
 use hyper::{HeaderMap, Method, Uri};
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::network::address::Address;
+use std::sync::LazyLock;
 
 /// A check, as the proxy sent it.
 #[derive(Clone, Copy)]
@@ -13,6 +14,18 @@ pub(crate) struct CheckRequest<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> CheckRequest<'a> {
+    /// A check of a contract that reads headers alone.
+    pub(crate) fn of_headers(headers: &'a HeaderMap) -> CheckRequest<'a> {
+        static ROOT: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/"));
+        CheckRequest {
+            method: &Method::GET,
+            uri: &ROOT,
+            headers,
+        }
+    }
 }
 
 /// Reads the original request from a check.
@@ -23,10 +36,14 @@ pub(crate) fn parse_check<'a>(
 ) -> Result<OriginalRequest<'a>, ContractError> {
     match proxy {
         ProxyKind::Nginx => nginx::parse_check(check.headers),
-        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy => {
-            forwarded::parse_check(check.headers, is_trusted)
-        }
-        ProxyKind::Envoy => envoy::parse_check(check, is_trusted),
+        ProxyKind::Traefik
+        | ProxyKind::Caddy
+        | ProxyKind::Haproxy
+        | ProxyKind::AutheliaForwardAuth => forwarded::parse_check(check.headers, is_trusted),
+        ProxyKind::Envoy => envoy::parse_check(check, envoy::PREFIX, is_trusted),
+        ProxyKind::Apache => apache::parse_check(check.headers),
+        ProxyKind::AutheliaAuthRequest => authelia::parse_auth_request(check.headers, is_trusted),
+        ProxyKind::AutheliaExtAuthz => authelia::parse_ext_authz(check, is_trusted),
     }
 }
 
@@ -38,8 +55,13 @@ pub(crate) fn parse_client_address(
 ) -> Result<Address, ContractError> {
     match proxy {
         ProxyKind::Nginx => nginx::parse_client_address(headers),
-        ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy | ProxyKind::Envoy => {
-            forwarded::parse_client_address(headers, is_trusted)
-        }
+        ProxyKind::Traefik
+        | ProxyKind::Caddy
+        | ProxyKind::Haproxy
+        | ProxyKind::Envoy
+        | ProxyKind::Apache
+        | ProxyKind::AutheliaAuthRequest
+        | ProxyKind::AutheliaForwardAuth
+        | ProxyKind::AutheliaExtAuthz => forwarded::parse_client_address(headers, is_trusted),
     }
 }

@@ -13,7 +13,7 @@ use hyper::http::uri::{Authority, PathAndQuery};
 use postern_shared::network::address::Address;
 
 /// Prefix of the path, as the sample sets it.
-const PREFIX: &str = "/check/envoy";
+pub(super) const PREFIX: &str = "/check/envoy";
 const HOST: &str = "host";
 /// What log lines name where a client's path or method is malformed.
 const PATH: &str = "the path";
@@ -25,16 +25,17 @@ pub(crate) fn is_check(path: &str) -> bool {
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-pub(super) fn parse_check(
-    check: CheckRequest<'_>,
+pub(super) fn parse_check<'a>(
+    check: CheckRequest<'a>,
+    prefix: &str,
     is_trusted: impl Fn(Address) -> bool,
-) -> Result<OriginalRequest<'_>, ContractError> {
+) -> Result<OriginalRequest<'a>, ContractError> {
     let headers = check.headers;
     let address = parse_client_address(headers, is_trusted)?;
     require_https(headers)?;
     let method = check.method.as_str();
     let target = check.uri.path_and_query().map(PathAndQuery::as_str);
-    let target = target.and_then(|target| target.strip_prefix(PREFIX));
+    let target = target.and_then(|target| target.strip_prefix(prefix));
     let target = target.filter(|target| is_target(target));
     let target = target.ok_or(ContractError::Client(PATH, address))?;
     let authority = match check.uri.authority().map(Authority::as_str) {
@@ -79,7 +80,7 @@ mod tests {
             uri: &uri,
             headers: &headers(pairs),
         };
-        parse_check(check, |_| false)
+        parse_check(check, PREFIX, |_| false)
             .map(|original| format!("{} {}", original.method, original.url()))
     }
 

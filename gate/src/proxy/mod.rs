@@ -2,8 +2,11 @@
 //!
 //! Headers of a proxy are read only after `trusted_proxy` has authenticated it.
 
+mod apache;
+pub(crate) mod authelia;
 pub(crate) mod contract;
 pub(crate) mod envoy;
+pub(crate) mod fastcgi;
 mod forwarded;
 pub(crate) mod identity;
 mod nginx;

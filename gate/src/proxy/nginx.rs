@@ -11,7 +11,14 @@ const URL: &str = "x-original-url";
 const METHOD: &str = "x-original-method";
 
 pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
-    let address = parse_client_address(headers)?;
+    parse_original(headers, parse_client_address(headers)?)
+}
+
+/// Reads X-Original-URL and X-Original-Method.
+pub(super) fn parse_original(
+    headers: &HeaderMap,
+    address: Address,
+) -> Result<OriginalRequest<'_>, ContractError> {
     let url = client_value(headers, URL, address)?;
     let rest = url
         .strip_prefix("https://")
@@ -53,7 +60,7 @@ mod tests {
         let headers = headers(&GOOD);
         let original = parse_check(&headers).unwrap();
         assert_eq!(
-            (original.host().as_str(), original.target),
+            (&*original.host(), original.target),
             ("app.example.com", "/a%2fb?q=1")
         );
         assert_eq!(original.url(), GOOD[0].1);

@@ -7,6 +7,7 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use postern_shared::network::address::Address;
 use postern_shared::network::web_address::normalize_host;
+use std::borrow::Cow;
 
 /// Longest header value that is read, in bytes.
 const MAX_VALUE: usize = 16 * 1024;
@@ -22,9 +23,9 @@ pub(crate) struct OriginalRequest<'a> {
     pub(crate) address: Address,
 }
 
-impl OriginalRequest<'_> {
+impl<'a> OriginalRequest<'a> {
     /// The host in lower case, without port and trailing dot.
-    pub(crate) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> Cow<'a, str> {
         normalize_host(self.authority)
     }
 
@@ -78,8 +79,9 @@ fn visible_text(value: &HeaderValue) -> Option<&str> {
 /// Whether text is an authority that may be part of a URL: letters, digits, dots, dashes,
 /// underscores, a port, brackets.
 pub(super) fn is_authority(text: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._-:[]".contains(c);
-    !text.is_empty() && text.len() <= 260 && text.chars().all(plain)
+    let is_plain =
+        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'[' | b']');
+    (1..=260).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 /// Whether text is a path and query as browsers send them.
@@ -90,7 +92,7 @@ pub(super) fn is_target(text: &str) -> bool {
 /// Whether text is a method as applications use them: a token (RFC 9110, section 5.6.2) of letters,
 /// digits, `-` and `_`.
 pub(super) fn is_method(text: &str) -> bool {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
 }
 

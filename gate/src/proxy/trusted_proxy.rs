@@ -6,6 +6,7 @@
 
 use super::identity::Identity;
 use hyper::HeaderMap;
+use hyper::header::HeaderName;
 use postern_shared::config::ProxySecrets;
 use postern_shared::config::gate::{
     GateConfig, IdentityHeader, ProxyKind, ProxyPeer, TrustedProxy,
@@ -16,7 +17,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Header with the proxy's secret.
-const HEADER: &str = "x-postern-proxy";
+static HEADER: HeaderName = HeaderName::from_static("x-postern-proxy");
 
 /// Connection that a request arrived on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +157,7 @@ impl TrustedProxies {
         headers: &HeaderMap,
         contract: Option<ProxyKind>,
     ) -> Result<ProvenProxy<'_>, UntrustedPeer> {
-        let mut secret_header = headers.get_all(HEADER).iter();
+        let mut secret_header = headers.get_all(&HEADER).iter();
         // Another parser may take the other one of two headers.
         let secret_header = match (secret_header.next(), secret_header.next()) {
             (Some(entry), None) => entry.as_bytes(),
@@ -213,6 +214,16 @@ impl TrustedProxies {
         }
     }
 
+    /// Returns the headers in which proxies of this contract name a user.
+    pub(crate) fn identity_headers(
+        &self,
+        contract: ProxyKind,
+    ) -> impl Iterator<Item = &str> + Clone {
+        let of_contract = move |entry: &&TrustedPeer| entry.proxy == contract;
+        let entries = self.proxies.iter().filter(of_contract);
+        entries.filter_map(|entry| Some(entry.identity_header.as_ref()?.as_str()))
+    }
+
     pub(crate) fn is_proxy(&self, address: Address) -> bool {
         self.proxies
             .iter()
@@ -262,7 +273,7 @@ mod tests {
         crate::proxy::original_request::headers(
             &secrets
                 .iter()
-                .map(|secret| (HEADER, *secret))
+                .map(|secret| (HEADER.as_str(), *secret))
                 .collect::<Vec<_>>(),
         )
     }

@@ -1,17 +1,24 @@
 //! The connection limit: how many connections may be open, and which are closed when there are
 //! more, when they are idle, and when the gate stops.
+//!
+//! A check takes no lock here, sets no timer and reads no clock: one task looks after the idle
+//! connections of all.
 
 use crate::http::memory_limit::{ConnectionMemory, RequestMemory, ReservedMemory};
 use crate::observe::log;
-use hyper::Request;
 use hyper::body::Body;
+use hyper::{Request, Version};
+use hyper_util::server::graceful::GracefulConnection;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use postern_shared::network::address::Address;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Limit on open connections.
 const MAX_CONNECTIONS: usize = 4096;
@@ -22,6 +29,8 @@ const OTHER_DESCRIPTORS: usize = 256;
 const CLOSED_SHARE: usize = 64;
 /// Divisor of the limit: the share that one address may hold, unless it is a proxy's.
 const ADDRESS_SHARE: usize = 8;
+/// Pause between two searches for idle connections.
+const IDLE_SEARCH: Duration = Duration::from_secs(1);
 
 pub(crate) struct Connections {
     limit: usize,
@@ -44,17 +53,31 @@ struct ConnectionTable {
 struct ConnectionActivity {
     /// Address of a browser, none of a proxy.
     address: Option<String>,
-    /// Time of the last request or of the accept, in nanoseconds since the gate started.
+    /// Time of the accept, of the last request, or of its reply if it had to wait for one; in
+    /// nanoseconds since the gate started.
     last_request: AtomicU64,
-    /// Number of requests without a reply.
+    /// Number of requests that wait for their reply. A check never waits.
     open_requests: AtomicU32,
-    /// Notified when the connection must close.
-    must_close: Notify,
+    /// Whether HTTP/2 is in use, which finds out by itself whether the peer is still there.
+    is_http2: AtomicBool,
+    /// One of the values of [`ConnectionEnd`].
+    end: AtomicU8,
+    /// The task that serves the connection.
+    task: Mutex<Option<Waker>>,
     /// Number of replies that are not sent yet, and that were sent.
     unsent: AtomicU32,
     sent: AtomicU64,
     is_watched: AtomicBool,
     memory: ConnectionMemory,
+}
+
+/// Whether and how a connection must end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ConnectionEnd {
+    None = 0,
+    /// After the open requests.
+    Drain = 1,
+    Now = 2,
 }
 
 impl Connections {
@@ -120,12 +143,13 @@ impl Connections {
         if self.permits.available_permits() > self.limit / 4 {
             self.is_full_logged.store(false, Ordering::Relaxed);
         }
-        let accepted = self.nanoseconds();
         let activity = Arc::new(ConnectionActivity {
             address: from.clone(),
-            last_request: AtomicU64::new(accepted),
+            last_request: AtomicU64::new(self.nanoseconds(Instant::now())),
             open_requests: AtomicU32::new(0),
-            must_close: Notify::new(),
+            is_http2: AtomicBool::new(false),
+            end: AtomicU8::new(ConnectionEnd::None as u8),
+            task: Mutex::default(),
             unsent: AtomicU32::new(0),
             sent: AtomicU64::new(0),
             is_watched: AtomicBool::new(false),
@@ -141,7 +165,6 @@ impl Connections {
         Ok(ConnectionPermit {
             connections: Arc::clone(self),
             number,
-            accepted,
             activity,
             _permit: permit,
         })
@@ -164,7 +187,7 @@ impl Connections {
             oldest.select_nth_unstable(count);
             for (_, number) in &oldest[..=count] {
                 if let Some(connection) = open.activities.remove(number) {
-                    connection.must_close.notify_one();
+                    connection.end(ConnectionEnd::Now);
                 }
             }
         }
@@ -194,17 +217,40 @@ impl Connections {
             .min_by_key(|(_, connection)| connection.closing_order())
             .map(|(number, _)| *number);
         if let Some(connection) = oldest.and_then(|number| open.activities.remove(&number)) {
-            connection.must_close.notify_one();
+            connection.end(ConnectionEnd::Now);
         }
     }
 
-    /// Closes every connection without an open request, since the gate stops.
-    pub(crate) fn close_idle(&self) {
+    /// Closes connections that have no request for `patience`, as long as the gate runs.
+    pub(crate) async fn close_idle(&self, patience: Duration) {
+        loop {
+            tokio::time::sleep(IDLE_SEARCH).await;
+            self.close_idle_since(Instant::now(), patience);
+        }
+    }
+
+    fn close_idle_since(&self, now: Instant, patience: Duration) {
+        let patience = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+        let idle_since = self.nanoseconds(now).saturating_sub(patience);
         for connection in self.lock_open().activities.values() {
-            if connection.open_requests.load(Ordering::Acquire) == 0 {
-                connection.must_close.notify_one();
+            if connection.is_idle_since(idle_since) {
+                connection.end(ConnectionEnd::Now);
             }
         }
+    }
+
+    /// Ends every connection, since the gate stops: those that wait for a reply after it, all others
+    /// at once. Waits until the last one is closed.
+    pub(crate) async fn drain(&self) {
+        for connection in self.lock_open().activities.values() {
+            connection.end(match connection.open_requests.load(Ordering::Acquire) {
+                0 => ConnectionEnd::Now,
+                _ => ConnectionEnd::Drain,
+            });
+        }
+        let all = u32::try_from(self.limit).unwrap_or(u32::MAX);
+        // The semaphore is never closed.
+        let _ = self.permits.acquire_many(all).await;
     }
 
     /// Each change is one insertion or removal: a panic cannot leave it inconsistent.
@@ -212,8 +258,9 @@ impl Connections {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn nanoseconds(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    fn nanoseconds(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.started);
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
 
@@ -226,25 +273,55 @@ impl ConnectionActivity {
             self.last_request.load(Ordering::Relaxed),
         )
     }
+
+    /// Whether neither a request nor a reply is under way, and none was since a time in nanoseconds
+    /// since the gate started. hyper's own timeout would set a timer for each request.
+    fn is_idle_since(&self, time: u64) -> bool {
+        !self.is_http2.load(Ordering::Relaxed)
+            && self.open_requests.load(Ordering::Acquire) == 0
+            && self.unsent.load(Ordering::Acquire) == 0
+            && self.last_request.load(Ordering::Relaxed) <= time
+    }
+
+    /// Makes the connection end. An end is never taken back.
+    fn end(&self, end: ConnectionEnd) {
+        self.end.fetch_max(end as u8, Ordering::AcqRel);
+        if let Some(task) = self.lock_task().as_ref() {
+            task.wake_by_ref();
+        }
+    }
+
+    /// A panic cannot leave it inconsistent.
+    fn lock_task(&self) -> MutexGuard<'_, Option<Waker>> {
+        self.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Admission of one connection, until it is dropped.
 pub(crate) struct ConnectionPermit {
     connections: Arc<Connections>,
     number: u64,
-    accepted: u64,
     activity: Arc<ConnectionActivity>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl ConnectionPermit {
-    /// Marks a request as open until the returned value is dropped.
+    /// Records the arrival of a request.
+    pub(crate) fn record_request(&self, now: Instant, version: Version) {
+        let now = self.connections.nanoseconds(now);
+        self.activity.last_request.store(now, Ordering::Relaxed);
+        if version == Version::HTTP_2 {
+            self.activity.is_http2.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks a request that waits for its reply as open until the returned value is dropped.
     pub(crate) fn begin_request(&self) -> ActiveRequest {
-        self.activity
-            .last_request
-            .store(self.connections.nanoseconds(), Ordering::Relaxed);
         self.activity.open_requests.fetch_add(1, Ordering::AcqRel);
-        ActiveRequest(Arc::clone(&self.activity))
+        ActiveRequest {
+            connections: Arc::clone(&self.connections),
+            activity: Arc::clone(&self.activity),
+        }
     }
 
     /// Reserves the memory of a request, if its limits allow it. `address` is that of a browser.
@@ -278,7 +355,7 @@ impl ConnectionPermit {
                     }
                     let now = activity.sent.load(Ordering::Acquire);
                     if sent.replace(now) == Some(now) {
-                        return activity.must_close.notify_one();
+                        return activity.end(ConnectionEnd::Now);
                     }
                 }
             });
@@ -286,16 +363,55 @@ impl ConnectionPermit {
         UnsentReply(Arc::clone(activity))
     }
 
-    /// Waits until the connection must close: at the limit, when the gate stops, or after
-    /// `patience` without a first request. hyper's own timer starts with the first byte only.
-    pub(crate) async fn wait_until_closed(&self, patience: Duration) {
-        let closing = self.activity.must_close.notified();
-        if let Ok(()) = tokio::time::timeout(patience, closing).await {
-            return;
-        }
-        if self.activity.last_request.load(Ordering::Relaxed) != self.accepted {
-            self.activity.must_close.notified().await;
-        }
+    /// Waits until the connection must close at once: at the limit, when it is idle, or when the gate
+    /// stops.
+    pub(crate) async fn closed(&self) {
+        poll_fn(|context| {
+            self.wake_at_end(context);
+            match self.must_close() {
+                true => Poll::Ready(()),
+                false => Poll::Pending,
+            }
+        })
+        .await;
+    }
+
+    /// Serves the connection until it ends, by itself or by an order. A reply that is ready is sent
+    /// first.
+    pub(crate) async fn serve<C: GracefulConnection>(&self, connection: C) {
+        let (mut connection, mut is_draining) = (pin!(connection), false);
+        let mut task: Option<Waker> = None;
+        poll_fn(|context| {
+            // A task is seldom woken by another waker than before.
+            if !task
+                .as_ref()
+                .is_some_and(|task| task.will_wake(context.waker()))
+            {
+                self.wake_at_end(context);
+                task = Some(context.waker().clone());
+            }
+            if !is_draining && self.must_drain() {
+                is_draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            match connection.as_mut().poll(context) {
+                Poll::Pending if !self.must_close() => Poll::Pending,
+                _ => Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+
+    fn wake_at_end(&self, context: &Context<'_>) {
+        *self.activity.lock_task() = Some(context.waker().clone());
+    }
+
+    fn must_close(&self) -> bool {
+        self.activity.end.load(Ordering::Acquire) == ConnectionEnd::Now as u8
+    }
+
+    fn must_drain(&self) -> bool {
+        self.activity.end.load(Ordering::Acquire) == ConnectionEnd::Drain as u8
     }
 }
 
@@ -322,11 +438,17 @@ impl Drop for UnsentReply {
     }
 }
 
-pub(crate) struct ActiveRequest(Arc<ConnectionActivity>);
+pub(crate) struct ActiveRequest {
+    connections: Arc<Connections>,
+    activity: Arc<ConnectionActivity>,
+}
 
 impl Drop for ActiveRequest {
     fn drop(&mut self) {
-        self.0.open_requests.fetch_sub(1, Ordering::AcqRel);
+        // The time to the next request begins with the reply.
+        let now = self.connections.nanoseconds(Instant::now());
+        self.activity.last_request.store(now, Ordering::Relaxed);
+        self.activity.open_requests.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

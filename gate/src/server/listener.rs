@@ -1,4 +1,4 @@
-//! Listeners: unix sockets, TCP, and TLS with HTTP/2 and optional client certificates.
+//! Listeners: unix sockets, TCP, TLS with HTTP/2 and optional client certificates, and FastCGI.
 //!
 //! Refuses to replace a socket that another process serves.
 
@@ -29,6 +29,7 @@ pub(crate) enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
     Tls(TcpListener, Certificate),
+    Fastcgi(TcpListener),
 }
 
 /// An accepted connection, with the address of its peer.
@@ -37,6 +38,8 @@ pub(crate) enum AcceptedConnection {
     Tcp(TcpStream, Address),
     /// The TLS handshake follows.
     Tls(TcpStream, Address, TlsAcceptor),
+    /// The peer speaks FastCGI.
+    Fastcgi(TcpStream, Address),
 }
 
 impl AcceptedConnection {
@@ -44,9 +47,9 @@ impl AcceptedConnection {
     pub(crate) fn address(&self) -> Option<Address> {
         match self {
             AcceptedConnection::Unix(_) => None,
-            AcceptedConnection::Tcp(_, address) | AcceptedConnection::Tls(_, address, _) => {
-                Some(*address)
-            }
+            AcceptedConnection::Tcp(_, address)
+            | AcceptedConnection::Tls(_, address, _)
+            | AcceptedConnection::Fastcgi(_, address) => Some(*address),
         }
     }
 }
@@ -62,6 +65,10 @@ impl Listener {
             Listener::Tls(listener, certificate) => {
                 let (stream, peer) = listener.accept().await?;
                 AcceptedConnection::Tls(stream, Address::from(peer.ip()), certificate.acceptor())
+            }
+            Listener::Fastcgi(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                AcceptedConnection::Fastcgi(stream, Address::from(peer.ip()))
             }
         })
     }
@@ -86,6 +93,7 @@ impl Listener {
                     .ok_or("a \"tls:\" listener needs [gate.tls] with cert_file and key_file")?;
                 vec![Listener::Tls(bind_tcp(address).await?, certificate.clone())]
             }
+            ListenAddress::Fastcgi(address) => vec![Listener::Fastcgi(bind_tcp(address).await?)],
             ListenAddress::Systemd(name) => {
                 let handed_over = sockets
                     .take_named(name.as_deref())?

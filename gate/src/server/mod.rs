@@ -5,6 +5,7 @@
 
 pub(crate) mod access_log;
 pub(crate) mod connections;
+mod fastcgi;
 pub(crate) mod listener;
 pub(crate) mod monitoring;
 pub(crate) mod own_routes;

@@ -107,8 +107,8 @@ impl RunningGate {
         match accepted {
             AcceptedConnection::Unix(stream) => self.serve_stream(stream).await,
             AcceptedConnection::Tcp(stream, _) => self.serve_stream(stream).await,
-            // The configuration allows no TLS on this listener.
-            AcceptedConnection::Tls(..) => {}
+            // The configuration allows neither on this listener.
+            AcceptedConnection::Tls(..) | AcceptedConnection::Fastcgi(..) => {}
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::api;
 use crate::check::client;
-use crate::http::body::{is_same_origin, read_form};
+use crate::http::body::{collect_body, is_same_origin, read_form};
 use crate::http::form::Form;
 use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
@@ -153,7 +153,7 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         page("upgrade", upgrade::show_upgrade_page),
         form("code", login::submit_code).under(login::show_code_page),
         form("mail", mail::submit_mail_request).on("code"),
-        form("sign-out", logout::submit_sign_out),
+        form(logout::SIGN_OUT, logout::submit_sign_out).under(logout::show_signed_out_page),
         page("cookies", logout::show_cookies_page),
         form("cookies", logout::submit_cookies),
         public("not-covered", notice::show_not_covered_page),
@@ -183,7 +183,8 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
             .confirmed(authenticators::confirm_removal),
         form("recovery-codes", recovery_codes::submit_renewal)
             .confirmed(recovery_codes::confirm_renewal),
-        form("recovery-codes/confirm", recovery_codes::submit_codes_saved),
+        form("recovery-codes/confirm", recovery_codes::submit_codes_saved)
+            .under(recovery_codes::show_renewed_page),
         form("app-passwords", app_passwords::submit_app_password)
             .under(app_passwords::show_app_passwords_page),
         form("app-passwords/change", app_passwords::submit_change).on("app-passwords"),
@@ -246,13 +247,22 @@ pub(crate) async fn answer_page(
         PageHandler::Form(..) if !is_same_origin(&parts.headers, &request.site.url.origin()) => {
             match is_administration {
                 true => bare_and_close(StatusCode::FORBIDDEN),
-                false => bare(StatusCode::FORBIDDEN),
+                false => refuse_foreign_form(body).await,
             }
         }
         PageHandler::Form(act, page) => match read_form(&parts.headers, body).await {
             Err(status) => bare_and_close(status),
             Ok(fields) => answer_form(request, act.as_ref(), page, PageForm::new(fields)).await,
         },
+    }
+}
+
+/// Refuses a form of another site. Its body is read first: a connection that is closed with unread
+/// bytes may cost the proxy that sends them the reply.
+async fn refuse_foreign_form(body: Incoming) -> HttpReply {
+    match collect_body(body).await {
+        Ok(_) => bare(StatusCode::FORBIDDEN),
+        Err(_) => bare_and_close(StatusCode::FORBIDDEN),
     }
 }
 

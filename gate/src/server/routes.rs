@@ -5,7 +5,7 @@
 use super::{access_log, own_routes};
 use crate::api;
 use crate::check::client::{self, Challenge};
-use crate::check::forward_auth;
+use crate::check::forward_auth::{self, CheckResult};
 use crate::check::proxy_reply::{self, GatePage};
 use crate::http::authorization::Authorization;
 use crate::http::cookies::find_plain_cookie;
@@ -13,10 +13,11 @@ use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
 use crate::proxy::contract::{self, CheckRequest};
-use crate::proxy::envoy;
+use crate::proxy::fastcgi::params::read_params;
 use crate::proxy::identity::Identity;
 use crate::proxy::original_request::{ContractError, OriginalRequest};
 use crate::proxy::trusted_proxy::{ProxyConnection, UntrustedPeer};
+use crate::proxy::{authelia, envoy};
 use crate::state::site::Site;
 use crate::web::language::Language;
 use crate::web::request::RequestContext;
@@ -28,7 +29,7 @@ use postern_shared::config::gate::ProxyKind;
 use postern_shared::engine::SERVICE;
 use postern_shared::network::address::Address;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a request asks the gate for.
 enum RequestRoute {
@@ -45,46 +46,55 @@ impl RequestRoute {
             "/check/caddy" => RequestRoute::Check(ProxyKind::Caddy),
             "/check/haproxy" => RequestRoute::Check(ProxyKind::Haproxy),
             path if envoy::is_check(path) => RequestRoute::Check(ProxyKind::Envoy),
+            authelia::AUTH_REQUEST => RequestRoute::Check(ProxyKind::AutheliaAuthRequest),
+            authelia::FORWARD_AUTH => RequestRoute::Check(ProxyKind::AutheliaForwardAuth),
+            path if authelia::is_ext_authz(path) => {
+                RequestRoute::Check(ProxyKind::AutheliaExtAuthz)
+            }
             "/healthz" => RequestRoute::Health,
             _ => RequestRoute::OwnPage,
         }
     }
 }
 
-/// Whether the reply waits for nothing, neither the store nor a body.
-pub(crate) fn is_answered_at_once(request: &Request<Incoming>) -> bool {
-    !matches!(
-        RequestRoute::find(request.uri().path()),
-        RequestRoute::OwnPage
-    )
-}
-
-pub(crate) async fn answer_request(
-    site: &Arc<Site>,
+/// Answers a request whose reply waits for nothing, neither the store nor a body. Returns `None` for
+/// one of the gate's own pages.
+pub(crate) fn answer_at_once(
+    site: &Site,
     connection: ProxyConnection,
-    mut request: Request<Incoming>,
-) -> HttpReply {
+    request: &mut Request<Incoming>,
+    now: Instant,
+) -> Option<HttpReply> {
     join_cookie_lines(request.headers_mut());
     // No proxy or browser sends a form in chunks, and parsers that disagree on a body's length
     // allow request smuggling (RFC 9112, section 11.2).
     if request.headers().contains_key(TRANSFER_ENCODING) {
-        return reply::bare_and_close(StatusCode::BAD_REQUEST);
+        return Some(reply::bare_and_close(StatusCode::BAD_REQUEST));
     }
-    let reply = match RequestRoute::find(request.uri().path()) {
+    match RequestRoute::find(request.uri().path()) {
         RequestRoute::Check(proxy) => {
             let check = CheckRequest {
                 method: request.method(),
                 uri: request.uri(),
                 headers: request.headers(),
             };
-            answer_check(site, connection, check, proxy)
+            Some(answer_check(site, connection, check, proxy, now))
         }
-        RequestRoute::Health => match site.revocation_cache.has_lease() {
+        RequestRoute::Health => Some(match site.revocation_cache.has_lease() {
             true => bare(StatusCode::OK),
             false => bare(StatusCode::SERVICE_UNAVAILABLE),
-        },
-        RequestRoute::OwnPage => answer_own_page(site, connection, request).await,
-    };
+        }),
+        RequestRoute::OwnPage => None,
+    }
+}
+
+/// Answers a request for one of the gate's own pages.
+pub(crate) async fn answer_page(
+    site: &Arc<Site>,
+    connection: ProxyConnection,
+    request: Request<Incoming>,
+) -> HttpReply {
+    let reply = answer_own_page(site, connection, request).await;
     proxy_reply::with_challenge(reply, Challenge::Postern)
 }
 
@@ -108,8 +118,9 @@ fn answer_check(
     connection: ProxyConnection,
     check: CheckRequest<'_>,
     kind: ProxyKind,
+    began: Instant,
 ) -> HttpReply {
-    let (began, headers) = (Instant::now(), check.headers);
+    let headers = check.headers;
     let trusted = &site.trusted_proxies;
     let proxy = match trusted.authenticate(connection, headers, Some(kind)) {
         Ok(proxy) => proxy,
@@ -120,7 +131,7 @@ fn answer_check(
         Err(error) => {
             log_malformed_request(kind, &error, connection);
             METRICS.count_check(kind, CheckLabel::Malformed, began.elapsed());
-            return proxy_reply::unauthorized(client::select_challenge("", headers));
+            return proxy_reply::refuse(kind, client::select_challenge("", headers));
         }
     };
     let site = match site.own_path_sites.is_empty() {
@@ -133,6 +144,11 @@ fn answer_check(
     if log::has_access_log() {
         access_log::log_check(&original, &result, began.elapsed());
     }
+    // The common reply needs no challenge.
+    let result = match result {
+        CheckResult::Allow(allowed) => return proxy_reply::allow_reply(allowed),
+        denied => denied,
+    };
     let challenge = client::select_challenge(original.method, headers);
     proxy_reply::check_reply(result, kind, original.method, challenge, |page| {
         page_url(site, page, &original)
@@ -158,6 +174,40 @@ fn page_url(site: &Site, page: GatePage, original: &OriginalRequest<'_>) -> Stri
         GatePage::Denied => with_return("denied"),
         GatePage::NotCovered => at(&format!("not-covered?host={}", original.host())),
     }
+}
+
+/// Answers a check of Apache. `params` are none if they are longer than the limit.
+pub(super) fn answer_fastcgi(
+    site: &Site,
+    connection: ProxyConnection,
+    params: Option<&[u8]>,
+    now: Instant,
+) -> HttpReply {
+    let kind = ProxyKind::Apache;
+    let Some(params) = params else {
+        METRICS.count_check(kind, CheckLabel::Malformed, Duration::ZERO);
+        return bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    };
+    match read_params(params, site.trusted_proxies.identity_headers(kind)) {
+        Ok(headers) => answer_check(
+            site,
+            connection,
+            CheckRequest::of_headers(&headers),
+            kind,
+            now,
+        ),
+        Err(_) => {
+            log_malformed_fastcgi(connection);
+            bare(StatusCode::BAD_REQUEST)
+        }
+    }
+}
+
+/// Logs and counts a request at a `fastcgi:` listener that cannot be read.
+pub(super) fn log_malformed_fastcgi(connection: ProxyConnection) {
+    METRICS.count_check(ProxyKind::Apache, CheckLabel::Malformed, Duration::ZERO);
+    let error = ContractError::Proxy("a FastCGI request");
+    log_malformed_request(ProxyKind::Apache, &error, connection);
 }
 
 fn refuse_untrusted_peer(untrusted: &UntrustedPeer) -> StatusCode {
@@ -186,8 +236,12 @@ fn log_malformed_request(kind: ProxyKind, error: &ContractError, connection: Pro
             let peer = connection
                 .address
                 .map_or_else(|| "unix".to_owned(), |address| address.to_string());
+            let what = match kind.is_for_authelia() {
+                true => "what postern-gate(8) says of it",
+                false => "postern print-config",
+            };
             log::event("refused").with("cause", "proxy-contract").with("peer", peer).rate_limited("proxy-contract").write_with_message(format_args!(
-                "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with postern print-config",
+                "the proxy {} sent {name} missing, empty, doubled or malformed; compare its configuration with {what}",
                 kind.name()
             ));
         }

@@ -1,35 +1,36 @@
 //! The server: starts the generation, accepts connections, limits headers and time, and drains at
 //! SIGTERM.
 
-use super::connections::{ConnectionPermit, Connections, UnsentReply};
+use super::connections::{ActiveRequest, ConnectionPermit, Connections, UnsentReply};
 use super::listener::{AcceptedConnection, Certificate, Listener};
 use super::monitoring::{Health, RunningGate};
 use super::reload::Reload;
 use super::signals::{SignalAction, SignalReceiver};
 use super::sockets::ActivatedSockets;
-use super::{routes, service_manager};
+use super::{fastcgi, routes, service_manager};
 use crate::http::memory_limit::{HeldBody, ReservedMemory, has_few_fields};
-use crate::http::reply;
+use crate::http::reply::{self, HttpReply};
 use crate::observe::log;
 use crate::observe::metrics::{self, METRICS};
 use crate::proxy::trusted_proxy::ProxyConnection;
 use crate::state::exit::StopReason;
 use crate::state::generation::Generation;
 use crate::state::site::Site;
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper::{Request, StatusCode};
+use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use postern_shared::config::file;
 use postern_shared::config::gate::ListenAddress;
 use postern_shared::system::admission::AdmissionRefusal;
 use std::convert::Infallible;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -114,15 +115,13 @@ async fn serve(
         connections: Connections::with_descriptor_limit(),
         health: Arc::clone(&health),
     };
-    let graceful = Arc::new(GracefulShutdown::new());
     let accepting: Vec<_> = listeners
         .into_iter()
-        .map(|listener| {
-            let (graceful, ended) = (Arc::clone(&graceful), ended.clone());
-            tokio::spawn(accept_connections(gate.clone(), listener, graceful, ended))
-        })
+        .map(|listener| tokio::spawn(accept_connections(gate.clone(), listener, ended.clone())))
         .collect();
     let (site, connections) = (Arc::clone(&gate.site), Arc::clone(&gate.connections));
+    let idle = Arc::clone(&connections);
+    tokio::spawn(async move { idle.close_idle(HEADER_TIMEOUT).await });
     if let Some(listener) = operations {
         tokio::spawn(gate.serve(listener));
     }
@@ -145,11 +144,7 @@ async fn serve(
         // The task ends by itself. Its panic must not keep other connections from draining.
         let _ = task.await;
     }
-    let Some(graceful) = Arc::into_inner(graceful) else {
-        return (Ok(()), reload.generation);
-    };
-    connections.close_idle();
-    if timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    if timeout(DRAIN_TIMEOUT, connections.drain()).await.is_err() {
         log::write_message(format_args!(
             "requests that were still open after {} s were closed",
             DRAIN_TIMEOUT.as_secs()
@@ -211,16 +206,11 @@ async fn bind(site: &Site) -> Result<BoundListeners, StopReason> {
     })
 }
 
-async fn accept_connections(
-    gate: RunningGate,
-    listener: Listener,
-    graceful: Arc<GracefulShutdown>,
-    mut ended: watch::Receiver<()>,
-) {
+async fn accept_connections(gate: RunningGate, listener: Listener, mut ended: watch::Receiver<()>) {
     loop {
         tokio::select! {
             _ = ended.changed() => return,
-            accepted = accept_one(&gate, &listener, &graceful) => if let Err(error) = accepted {
+            accepted = accept_one(&gate, &listener) => if let Err(error) = accepted {
                 log::write_message(format_args!("a connection cannot be accepted: {error}"));
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             },
@@ -228,32 +218,20 @@ async fn accept_connections(
     }
 }
 
-async fn accept_one(
-    gate: &RunningGate,
-    listener: &Listener,
-    graceful: &GracefulShutdown,
-) -> std::io::Result<()> {
+async fn accept_one(gate: &RunningGate, listener: &Listener) -> std::io::Result<()> {
     let accepted = listener.accept().await?;
     let address = accepted
         .address()
         .filter(|address| !gate.site.load().trusted_proxies.is_proxy(*address));
     let permit = gate.connections.admit(address).await?;
-    let (site, watcher) = (Arc::clone(&gate.site), graceful.watcher());
-    tokio::spawn(async move {
-        tokio::select! {
-            // A reply that is ready is sent first.
-            biased;
-            () = serve_connection(&site, &permit, watcher, accepted) => {}
-            () = permit.wait_until_closed(HEADER_TIMEOUT) => {}
-        }
-    });
+    let site = Arc::clone(&gate.site);
+    tokio::spawn(async move { serve_connection(&site, &permit, accepted).await });
     Ok(())
 }
 
 async fn serve_connection(
     site: &Arc<ArcSwap<Site>>,
     permit: &ConnectionPermit,
-    watcher: Watcher,
     accepted: AcceptedConnection,
 ) {
     let mut connection = ProxyConnection {
@@ -263,18 +241,25 @@ async fn serve_connection(
     };
     match accepted {
         AcceptedConnection::Unix(stream) => {
-            serve_stream(site, permit, watcher, stream, connection).await;
+            serve_stream(site, permit, stream, connection).await;
         }
         AcceptedConnection::Tcp(stream, _) => {
-            serve_stream(site, permit, watcher, stream, connection).await;
+            serve_stream(site, permit, stream, connection).await;
+        }
+        AcceptedConnection::Fastcgi(stream, _) => {
+            fastcgi::serve_connection(site, permit, stream, connection).await;
         }
         AcceptedConnection::Tls(stream, _, acceptor) => {
-            let Ok(Ok(stream)) = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await else {
+            let handshake = tokio::select! {
+                handshake = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => handshake,
+                () = permit.closed() => return,
+            };
+            let Ok(Ok(stream)) = handshake else {
                 return;
             };
             connection.certificate = stream.get_ref().1.peer_certificates().is_some();
             connection.encrypted = true;
-            serve_stream(site, permit, watcher, stream, connection).await;
+            serve_stream(site, permit, stream, connection).await;
         }
     }
 }
@@ -286,10 +271,7 @@ fn reserve_request(
     permit: &ConnectionPermit,
     connection: ProxyConnection,
     request: &Request<Incoming>,
-) -> Result<Option<(ReservedMemory, UnsentReply)>, StatusCode> {
-    if routes::is_answered_at_once(request) {
-        return Ok(None);
-    }
+) -> Result<HeldUntilSent, StatusCode> {
     if !has_few_fields(request.headers()) {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
@@ -302,22 +284,80 @@ fn reserve_request(
         METRICS.count_rejection("memory", AdmissionRefusal::KeyLimit);
         StatusCode::SERVICE_UNAVAILABLE
     })?;
-    Ok(Some((held, permit.begin_reply(SEND_TIMEOUT))))
+    Ok((held, permit.begin_reply(SEND_TIMEOUT)))
+}
+
+/// What a request holds until its reply is sent.
+type HeldUntilSent = (ReservedMemory, UnsentReply);
+type SentReply = Response<HeldBody<UnsentReply>>;
+
+/// A reply to a request. One that waits for nothing, as that of a check, needs no allocation.
+enum PendingReply {
+    Ready(Option<SentReply>),
+    Waiting(Pin<Box<dyn Future<Output = SentReply> + Send>>),
+}
+
+impl PendingReply {
+    fn ready(reply: HttpReply) -> PendingReply {
+        PendingReply::Ready(Some(reply.map(|body| HeldBody::new(body, None))))
+    }
+}
+
+impl Future for PendingReply {
+    type Output = Result<SentReply, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            PendingReply::Ready(reply) => Poll::Ready(Ok(reply.take().expect("it is polled once"))),
+            PendingReply::Waiting(reply) => reply.as_mut().poll(context).map(Ok),
+        }
+    }
+}
+
+fn answer(
+    site_in_force: &ArcSwap<Site>,
+    permit: &ConnectionPermit,
+    connection: ProxyConnection,
+    mut request: Request<Incoming>,
+) -> PendingReply {
+    let now = Instant::now();
+    permit.record_request(now, request.version());
+    let site = site_in_force.load();
+    if let Some(reply) = routes::answer_at_once(&site, connection, &mut request, now) {
+        return PendingReply::ready(reply);
+    }
+    match reserve_request(&site, permit, connection, &request) {
+        Ok(held) => PendingReply::Waiting(Box::pin(answer_page(
+            Guard::into_inner(site),
+            permit.begin_request(),
+            held,
+            connection,
+            request,
+        ))),
+        Err(status) => PendingReply::ready(reply::bare_and_close(status)),
+    }
+}
+
+async fn answer_page(
+    site: Arc<Site>,
+    open_request: ActiveRequest,
+    held: HeldUntilSent,
+    connection: ProxyConnection,
+    request: Request<Incoming>,
+) -> SentReply {
+    let reply = routes::answer_page(&site, connection, request).await;
+    drop(open_request);
+    reply.map(|body| HeldBody::new(body, Some(held)))
 }
 
 async fn serve_stream(
     site_in_force: &Arc<ArcSwap<Site>>,
     permit: &ConnectionPermit,
-    watcher: Watcher,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     connection: ProxyConnection,
 ) {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(HEADER_BYTES);
+    builder.http1().max_buf_size(HEADER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -327,25 +367,9 @@ async fn serve_stream(
         .initial_stream_window_size(STREAM_BYTES)
         .initial_connection_window_size(CONNECTION_BYTES)
         .max_send_buf_size(SEND_BYTES);
-    let service = service_fn(|request: Request<Incoming>| {
-        let (site, open_request) = (site_in_force.load_full(), permit.begin_request());
-        let held = reserve_request(&site, permit, connection, &request);
-        async move {
-            let (reply, held) = match held {
-                Ok(held) => {
-                    let reply = routes::answer_request(&site, connection, request).await;
-                    (reply, held)
-                }
-                Err(status) => {
-                    drop(request);
-                    (reply::bare_and_close(status), None)
-                }
-            };
-            drop(open_request);
-            Ok::<_, Infallible>(reply.map(|body| HeldBody::new(body, held)))
-        }
-    });
-    let served = builder.serve_connection(TokioIo::new(stream), service);
-    // An error on the peer's own connection needs no log line.
-    let _ = watcher.watch(served).await;
+    let service =
+        service_fn(|request: Request<Incoming>| answer(site_in_force, permit, connection, request));
+    permit
+        .serve(builder.serve_connection(TokioIo::new(stream), service))
+        .await;
 }

@@ -13,6 +13,7 @@ use crate::live::usage_writer::UsageWriter;
 use crate::proxy::trusted_proxy::TrustedProxies;
 use postern_shared::config::{Config, check_gate};
 use postern_shared::engine::{Engine, EngineError};
+use postern_shared::policy::rule::IndexedRules;
 use postern_shared::policy::session_groups::RequestedGroups;
 use postern_shared::system::clock;
 use std::path::Path;
@@ -67,6 +68,7 @@ impl Generation {
             revocation_cache: Arc::new(revocation_cache),
             session_uses,
             store_pool: StorePool::new(&config),
+            rules: Arc::new(IndexedRules::new(&config.gate.rule)),
             requested_groups: Arc::new(RequestedGroups::from_config(&config)),
             config: Arc::new(config),
         };

@@ -14,6 +14,7 @@ use crate::proxy::trusted_proxy::TrustedProxies;
 use postern_shared::config::Config;
 use postern_shared::config::gate::{GateConfig, GateUrl};
 use postern_shared::network::web_address::{WebPath, is_host};
+use postern_shared::policy::rule::IndexedRules;
 use postern_shared::policy::session_groups::RequestedGroups;
 use postern_shared::token::session::Session;
 use std::collections::HashSet;
@@ -77,6 +78,7 @@ pub(crate) struct Site {
     pub(crate) session_uses: Option<Arc<SessionUses>>,
     pub(crate) store_pool: Arc<StorePool>,
     pub(crate) requested_groups: Arc<RequestedGroups>,
+    pub(crate) rules: Arc<IndexedRules>,
     pub(crate) config: Arc<Config>,
 }
 

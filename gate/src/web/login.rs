@@ -144,7 +144,9 @@ pub(crate) fn render_signed_in(
 /// Returns the notices of a sign-in: wrong codes since the last one, recovery codes, app passwords.
 pub(crate) fn sign_in_notices(request: &RequestContext<'_>, opened: &OpenedSession) -> Vec<String> {
     let language = request.language;
-    let AfterLogin { missed, recovery } = &opened.after_login;
+    let AfterLogin {
+        missed, recovery, ..
+    } = &opened.after_login;
     let notices = [
         missed.as_ref().map(|missed| language.message(missed)),
         recovery.map(|recovered| language.recovered(recovered)),

@@ -11,11 +11,13 @@ use crate::check::{client, forward_auth};
 use crate::http::cookies::{SessionCookies, TokenChanges};
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::{PoolClient, PoolError, ShareKey, WorkKind};
-use crate::web::notice;
+use crate::web::notice::{self, redirect};
 use hyper::StatusCode;
 use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::token::session::Session;
 
+/// Path of the form, and of the page that says how it was answered.
+pub(crate) const SIGN_OUT: &str = "sign-out";
 /// Sessions that one request can revoke at most.
 const MAX_SESSIONS: usize = 16;
 
@@ -58,8 +60,23 @@ pub(crate) async fn submit_sign_out(request: &RequestContext<'_>, form: &PageFor
             )
         }
     };
-    let page = notice::show_notice(request, status, &title, &[line]);
+    let page = redirect::redirect_with_text(request, SIGN_OUT, status, &line)
+        .unwrap_or_else(|| notice::show_notice(request, status, &title, &[line]));
     Ok(request.with_tokens(page, &TokenChanges::signed_out()))
+}
+
+/// Says how a sign-out ended.
+pub(crate) async fn show_signed_out_page(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+) -> PageResult {
+    let (status, title, line) = match (&form.refused, &form.status) {
+        (Some(refused), _) => (refused.status, "unavailable", &refused.text),
+        (None, Some(line)) => (StatusCode::OK, "signed-out", line),
+        (None, None) => return Ok(reply::see_other(&request.path_to(""))),
+    };
+    let (title, line) = (request.text(title), line.clone());
+    Ok(notice::show_notice(request, status, &title, &[line]))
 }
 
 /// Returns a text that lists sessions that are still valid.

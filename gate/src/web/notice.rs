@@ -127,9 +127,20 @@ fn show_refusal(request: &RequestContext<'_>, refused: &ActRefused) -> HttpReply
 
 /// Shows the refusal of a form that is on no page of its own.
 pub(crate) async fn show_refused_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
-    match &form.refused {
-        Some(refused) => Ok(show_refusal(request, refused)),
-        None => Ok(reply::see_other(&request.path_to(""))),
+    Ok(show_outcome(request, form, ""))
+}
+
+/// Shows how a form was answered that is on no page of its own. `title` is that of its success.
+pub(crate) fn show_outcome(
+    request: &RequestContext<'_>,
+    form: &PageForm,
+    title: &str,
+) -> HttpReply {
+    match (&form.refused, &form.status) {
+        (Some(refused), _) => show_refusal(request, refused),
+        (None, Some(line)) => show_done(request, title, std::slice::from_ref(line)),
+        // The page was loaded again, or its address was typed.
+        (None, None) => reply::see_other(&request.path_to("")),
     }
 }
 

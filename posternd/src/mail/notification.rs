@@ -4,6 +4,7 @@
 
 use super::message::{Brings, MailText, utc};
 use postern_shared::account::event::{AuditEvent, EventKind};
+use postern_shared::engine::enrollment::pending;
 use postern_shared::engine::{BY_LINK, COMMAND, SERVICE};
 use postern_shared::store::Notification;
 use std::fmt::Write;
@@ -35,8 +36,10 @@ impl<'a> MailText<'a> {
         if event.origin != "-" {
             line("From:", &event.origin);
         }
-        if event.kind == EventKind::NewSignIn {
-            line("Browser:", &event.cause);
+        match (event.kind, event.service.as_str()) {
+            (EventKind::NewSignIn, SERVICE) => line("Browser:", &event.cause),
+            (EventKind::NewSignIn, _) => line("Host:", &pending::host_name()),
+            _ => {}
         }
         let _ = write!(
             text,
@@ -45,8 +48,9 @@ impl<'a> MailText<'a> {
         if let Some(link) = link {
             let _ = write!(
                 text,
-                "\nThis page signs everyone out, and no browser is trusted any more. It also revokes
-app passwords, if that is configured. The link is valid once, for seven days:\n\n    {link}\n"
+                "\nThis page signs everyone out of the web, and no browser or address is trusted any more.
+It also revokes app passwords, if that is configured. A shell that is open stays open.
+The link is valid once, for seven days:\n\n    {link}\n"
             );
         }
         MailText {
@@ -111,7 +115,10 @@ fn headline(event: &AuditEvent) -> &'static str {
         EventKind::SessionRevoked if event.cause == BY_LINK => {
             "everyone was signed out by the link of a mail about a sign-in"
         }
-        EventKind::NewSignIn => "someone signed in from a new browser or address",
+        EventKind::NewSignIn if event.service == SERVICE => {
+            "someone signed in from a new browser or address"
+        }
+        EventKind::NewSignIn => "someone signed in from a new address",
         EventKind::SessionRevoked => {
             "a program's refresh token was used a second time, so it may have been stolen"
         }
@@ -188,6 +195,27 @@ mod tests {
              If you did this or expected it, you do not have to do anything.\n\
              If not, someone else may know your password: change it, and tell your\nadministrator.\n"
         );
+    }
+
+    #[test]
+    fn a_new_sign_in_names_the_browser_at_the_web_and_the_host_elsewhere() {
+        let shell = AuditEvent {
+            cause: "code".to_owned(),
+            ..event(EventKind::NewSignIn)
+        };
+        let web = AuditEvent {
+            service: SERVICE.to_owned(),
+            cause: "Firefox 128, Linux".to_owned(),
+            ..shell.clone()
+        };
+        let (subject, text) = written(shell);
+        assert!(subject.starts_with("Someone signed in from a new address ("));
+        let host = format!("    Host:    {}\n", pending::host_name());
+        assert!(text.contains(&host) && !text.contains("Browser:"), "{text}");
+        let (subject, text) = written(web);
+        assert!(subject.starts_with("Someone signed in from a new browser or address ("));
+        let browser = "    Browser: Firefox 128, Linux\n";
+        assert!(text.contains(browser) && !text.contains("Host:"), "{text}");
     }
 
     #[test]

@@ -196,18 +196,34 @@ pub enum ProxyKind {
     Haproxy,
     /// Envoy with ext_authz over HTTP.
     Envoy,
+    /// Apache with mod_authnz_fcgi, at a `fastcgi:` listener.
+    Apache,
+    /// nginx with a configuration that was written for Authelia's endpoint auth-request.
+    #[serde(rename = "authelia-auth-request")]
+    AutheliaAuthRequest,
+    /// Traefik, Caddy and others with a configuration for Authelia's endpoint forward-auth.
+    #[serde(rename = "authelia-forward-auth")]
+    AutheliaForwardAuth,
+    /// Envoy with a configuration for Authelia's endpoint ext-authz.
+    #[serde(rename = "authelia-ext-authz")]
+    AutheliaExtAuthz,
 }
 
 impl ProxyKind {
-    pub const ALL: [ProxyKind; 5] = [
+    pub const ALL: [ProxyKind; 9] = [
         ProxyKind::Nginx,
         ProxyKind::Traefik,
         ProxyKind::Caddy,
         ProxyKind::Haproxy,
         ProxyKind::Envoy,
+        ProxyKind::Apache,
+        ProxyKind::AutheliaAuthRequest,
+        ProxyKind::AutheliaForwardAuth,
+        ProxyKind::AutheliaExtAuthz,
     ];
 
-    /// Returns the name in postern.toml, and of the check's endpoint.
+    /// Returns the name in postern.toml. For a proxy with a sample configuration, it is also that of
+    /// the check's endpoint, and for `postern print-config`.
     pub fn name(self) -> &'static str {
         match self {
             ProxyKind::Nginx => "nginx",
@@ -215,7 +231,22 @@ impl ProxyKind {
             ProxyKind::Caddy => "caddy",
             ProxyKind::Haproxy => "haproxy",
             ProxyKind::Envoy => "envoy",
+            ProxyKind::Apache => "apache",
+            ProxyKind::AutheliaAuthRequest => "authelia-auth-request",
+            ProxyKind::AutheliaForwardAuth => "authelia-forward-auth",
+            ProxyKind::AutheliaExtAuthz => "authelia-ext-authz",
         }
+    }
+
+    /// Whether the proxy's configuration was written for Authelia: then it is not known which proxy
+    /// it is, and there is no sample for it.
+    pub fn is_for_authelia(self) -> bool {
+        matches!(
+            self,
+            ProxyKind::AutheliaAuthRequest
+                | ProxyKind::AutheliaForwardAuth
+                | ProxyKind::AutheliaExtAuthz
+        )
     }
 }
 

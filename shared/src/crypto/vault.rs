@@ -69,18 +69,42 @@ pub struct AppPasswordHash(pub [u8; 32]);
 /// The keys of session cookies, sealed tokens and app passwords.
 #[derive(Clone)]
 pub struct TokenKeys {
-    session: MasterKey,
+    session: MacKey,
     token: MasterKey,
-    app_password: MasterKey,
+    app_password: MacKey,
+}
+
+/// HMAC-SHA-256 that has processed its key. Each check of the gate computes one.
+#[derive(Clone)]
+struct MacKey(Hmac<Sha256>);
+
+impl MacKey {
+    fn new(key: &MasterKey) -> MacKey {
+        MacKey(Mac::new_from_slice(&**key).expect("HMAC takes keys of any length"))
+    }
+
+    fn mac(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Computes the MAC over parts, each with its length before it, so that no two lists of parts
+    /// collide.
+    fn mac_parts(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
 }
 
 impl TokenKeys {
     /// Signs the bytes of a session cookie.
     pub(crate) fn sign(&self, bytes: &[u8]) -> [u8; 32] {
-        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&*self.session)
-            .expect("HMAC takes keys of any length");
-        mac.update(bytes);
-        mac.finalize().into_bytes().into()
+        self.session.mac(bytes)
     }
 
     /// Returns a fingerprint that identifies these keys and reveals nothing about them.
@@ -285,17 +309,16 @@ impl Vault {
 
     /// Returns the hash by which an app password is found.
     pub(crate) fn app_password_hash(&self, password: &AppPassword) -> AppPasswordHash {
-        app_password_hash(self.key(KeyPurpose::AppPassword), password)
+        app_password_hash(&MacKey::new(self.key(KeyPurpose::AppPassword)), password)
     }
 
     /// Returns the keys for cookies and tokens. A process that verifies no inputs needs no other
     /// keys.
     pub fn token_keys(&self) -> TokenKeys {
-        let key = |purpose| self.key(purpose).clone();
         TokenKeys {
-            session: key(KeyPurpose::Session),
-            token: key(KeyPurpose::Token),
-            app_password: key(KeyPurpose::AppPassword),
+            session: MacKey::new(self.key(KeyPurpose::Session)),
+            token: self.key(KeyPurpose::Token).clone(),
+            app_password: MacKey::new(self.key(KeyPurpose::AppPassword)),
         }
     }
 
@@ -314,8 +337,8 @@ impl Vault {
     }
 }
 
-fn app_password_hash(key: &MasterKey, password: &AppPassword) -> AppPasswordHash {
-    AppPasswordHash(mac(key, &[password.plain().as_bytes()]))
+fn app_password_hash(key: &MacKey, password: &AppPassword) -> AppPasswordHash {
+    AppPasswordHash(key.mac_parts(&[password.plain().as_bytes()]))
 }
 
 fn fingerprint(key: &MasterKey, secret: &Secret, parameters: OtpParameters) -> SecretFingerprint {
@@ -323,16 +346,9 @@ fn fingerprint(key: &MasterKey, secret: &Secret, parameters: OtpParameters) -> S
     SecretFingerprint(mac(key, &[b"totp", &period, secret.expose()]))
 }
 
-/// Computes HMAC-SHA-256 over parts, each with its length before it, so that no two lists of parts
-/// collide.
+/// Computes HMAC-SHA-256 over parts, as [`MacKey::mac_parts`] does.
 fn mac(key: &MasterKey, parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac =
-        <Hmac<Sha256> as Mac>::new_from_slice(&**key).expect("HMAC takes keys of any length");
-    for part in parts {
-        mac.update(&(part.len() as u64).to_be_bytes());
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
+    MacKey::new(key).mac_parts(parts)
 }
 
 fn seal(key: &MasterKey, plain: &[u8], associated: &[u8]) -> Result<Vec<u8>, VaultError> {

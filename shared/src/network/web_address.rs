@@ -4,6 +4,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fmt;
 
 /// A host name in lower case.
@@ -36,12 +37,16 @@ impl fmt::Display for WebHost {
 
 /// Returns the host of an authority in lower case, without port and trailing dots: the form that
 /// rules and scopes compare.
-pub fn normalize_host(authority: &str) -> String {
+pub fn normalize_host(authority: &str) -> Cow<'_, str> {
     let host = match authority.rsplit_once(':') {
         Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
         _ => authority,
     };
-    host.trim_end_matches('.').to_ascii_lowercase()
+    let host = host.trim_end_matches('.');
+    match host.bytes().any(|b| b.is_ascii_uppercase()) {
+        true => Cow::Owned(host.to_ascii_lowercase()),
+        false => Cow::Borrowed(host),
+    }
 }
 
 /// Splits an https URL into its host, in the form of [`normalize_host`], and its target: path and
@@ -51,7 +56,10 @@ pub fn split_url(url: &str) -> Option<(String, String)> {
     let rest = rest.split_once('#').map_or(rest, |(rest, _)| rest);
     let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
     let slash = if target.starts_with('/') { "" } else { "/" };
-    Some((normalize_host(authority), format!("{slash}{target}")))
+    Some((
+        normalize_host(authority).into_owned(),
+        format!("{slash}{target}"),
+    ))
 }
 
 /// Checks that a text is a host name: letters, digits, dashes and dots (RFC 1123), and the
@@ -62,8 +70,8 @@ pub fn is_host(text: &str) -> bool {
         && text.split('.').all(|label| {
             !label.is_empty()
                 && label
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
         })
 }
 

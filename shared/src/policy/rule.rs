@@ -7,6 +7,10 @@
 //! grants what another denies. A request without a session may come from any user: if that makes a
 //! difference, a sign-in is required first.
 
+mod index;
+
+pub use index::IndexedRules;
+
 use super::groups::GroupMembership;
 use super::session_groups::RecordedGroups;
 use crate::account::name::{Group, UserName};
@@ -157,13 +161,22 @@ pub fn evaluate_rules(
     request: &RuleRequest<'_>,
     user: Option<&RuleUser<'_>>,
 ) -> RuleDecision {
+    decide(rules.iter().zip(1..), request, user)
+}
+
+/// Evaluates rules, each with its position (from 1), in the order in which they are listed.
+fn decide<'a>(
+    rules: impl Iterator<Item = (&'a GateRule, usize)>,
+    request: &RuleRequest<'_>,
+    user: Option<&RuleUser<'_>>,
+) -> RuleDecision {
     let parsed = ParsedRequest {
         request,
         is_host: OnceCell::new(),
         path: OnceCell::new(),
     };
     let mut candidates = CandidateDecisions::default();
-    for (rule, position) in rules.iter().zip(1..) {
+    for (rule, position) in rules {
         let reason = match rule
             .matches_request(&parsed)
             .and(|| rule.matches_user(user))

@@ -8,6 +8,7 @@
 //!
 //! MUST NOT expose a type of the database library.
 
+mod column;
 mod error;
 mod open;
 mod records;

@@ -7,12 +7,14 @@
 mod backup;
 mod connection;
 mod create;
+mod error;
 mod files;
 mod locks;
 mod migration;
 mod open_transaction;
 mod schema_check;
 mod settings;
+mod statement;
 mod wal;
 
 use super::{Intent, StoreError, StoreResult, Transaction, UpgradeResult};
@@ -35,6 +37,8 @@ pub use backup::TemporaryStore;
 pub(super) use create::{create, make_missing_files};
 pub use files::UnchangedFiles;
 pub(super) use open_transaction::OpenTransaction;
+#[cfg(test)]
+pub(super) use statement::plan_in_new_store;
 
 const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// `user_version`, raised with every change of the schema.

@@ -1,7 +1,6 @@
 //! Reads and changes of one transaction, by subject. Each file of this folder adds methods to
 //! [`Transaction`]; their SQL is in them, the running of statements in `statement.rs`, and the
-//! conversions between columns and values in `convert.rs`. No other file names the database
-//! library.
+//! conversions between columns and values in `convert.rs`. No file here names a database library.
 
 mod accounts;
 mod app_passwords;

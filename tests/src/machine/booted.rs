@@ -173,6 +173,14 @@ impl BootedHost {
         ended.transcript
     }
 
+    /// Starts login(1) on a terminal of the booted host, as a getty does.
+    #[track_caller]
+    pub fn console(&self) -> Terminal {
+        let mut login = self.inside();
+        login.args(["script", "--quiet", "--command", "exec login", "/dev/null"]);
+        Terminal::run(login)
+    }
+
     /// Prepares a sign-in by ssh with the key of a person of this host.
     pub fn with_key(&self, person: &Person) -> Ssh {
         reach(person.with_key(), person)
@@ -201,7 +209,8 @@ impl BootedHost {
         PathBuf::from(format!("{ROOT}{path}"))
     }
 
-    fn call(&self, script: &str) -> Output {
+    /// Prepares a command of root's inside, whose words follow.
+    fn inside(&self) -> Command {
         let target = format!("--target={}", self.first);
         let mut command = Command::new("nsenter");
         command
@@ -211,7 +220,13 @@ impl BootedHost {
                 "-i",
                 "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
                 "HOME=/root",
-            ])
+            ]);
+        command
+    }
+
+    fn call(&self, script: &str) -> Output {
+        let mut command = self.inside();
+        command
             .args(["bash", "-euc", script])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -72,6 +72,15 @@ pub fn failing_at_calls(calls: &str, when: &str, call: Command) -> Command {
     wrap(strace, &call)
 }
 
+/// Prepares a call in which the first of these system calls returns only after some seconds.
+pub fn delayed_at_call(call: &str, seconds: u32, command: Command) -> Command {
+    let mut strace = Command::new("strace");
+    strace.args(["--quiet=all", "--follow-forks", &format!("--trace={call}")]);
+    strace.arg(format!("--inject={call}:delay_exit={seconds}000000:when=1"));
+    strace.arg(format!("--output={}", trace()));
+    wrap(strace, &command)
+}
+
 /// Returns whether a system call of the last traced call failed.
 pub fn has_failed() -> bool {
     fs::read_to_string(trace()).is_ok_and(|text| text.contains("(INJECTED)"))

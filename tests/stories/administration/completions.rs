@@ -31,8 +31,8 @@ fn bash_completes_commands_options_and_values() {
         "postern browser revoke --all ",
     );
     completes(
-        "sudo postern print-config tra",
-        "sudo postern print-config traefik ",
+        "sudo postern print-config cad",
+        "sudo postern print-config caddy ",
     );
     shell.types_bytes(&[0x15]).types("exit");
 }

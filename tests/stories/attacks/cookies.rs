@@ -8,7 +8,7 @@ use testhost::{
     assert_contains, reconfigure,
 };
 
-pub(crate) const FRONTS: [Proxy; 5] = Proxy::ALL;
+pub(crate) const FRONTS: [Proxy; 7] = Proxy::ALL;
 pub(crate) const SESSION: &str = "__Secure-postern";
 
 /// Signs in a new user. Returns the session cookie.
@@ -69,24 +69,6 @@ fn a_foreign_cookie_in_any_encoding_locks_no_user_out_and_arrives_as_it_was() {
             assert_eq!(attacker.status, 302, "{proxy:?} {shown}: {attacker:?}");
         }
         web.application.got_nothing();
-    }
-}
-
-/// Over HTTP/1, two Cookie lines are joined, as the split fields of HTTP/2 are.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn two_cookie_lines_over_http_1_are_one() {
-    for proxy in FRONTS {
-        let host = Host::fresh();
-        let web = Web::start(&host, proxy, PagesAt::OwnHost, "");
-        let ours = format!("{SESSION}={}", session(&host, &web, "alice"));
-        for lines in [[&b"a=1"[..], ours.as_bytes()], [ours.as_bytes(), b"a=1"]] {
-            let reply = with_cookies("two", &lines)
-                .option("--http1.1")
-                .loads(&format!("{APP}/"));
-            assert_eq!(reply.status, 200, "{proxy:?} {reply:?}");
-            assert_eq!(web.application.got().value("Cookie"), "a=1", "{proxy:?}");
-        }
     }
 }
 

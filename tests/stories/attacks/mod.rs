@@ -4,6 +4,7 @@
 mod cookies;
 mod exceptions;
 mod fairness;
+mod fastcgi;
 mod files;
 mod log_and_memory;
 mod policy;

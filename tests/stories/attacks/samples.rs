@@ -9,7 +9,7 @@ use testhost::{
     finished,
 };
 
-const FRONTS: [Proxy; 5] = Proxy::ALL;
+const FRONTS: [Proxy; 7] = Proxy::ALL;
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
@@ -205,8 +205,10 @@ fn an_upload_of_200_mb_arrives() {
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::Path),
         (Proxy::Caddy, PagesAt::OwnHost),
+        (Proxy::NewerCaddy, PagesAt::OwnHost),
         (Proxy::Haproxy, PagesAt::OwnHost),
         (Proxy::Envoy, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::OwnHost),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -240,8 +242,13 @@ fn websockets_and_events_reach_the_application() {
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::OwnHost),
         (Proxy::Caddy, PagesAt::Path),
+        (Proxy::NewerCaddy, PagesAt::Path),
         (Proxy::Haproxy, PagesAt::Path),
         (Proxy::Envoy, PagesAt::Path),
+        (Proxy::NginxProxyManager, PagesAt::OwnHost),
+        (Proxy::TraefikLabels, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -284,8 +291,11 @@ fn the_samples_serve_ipv6_and_lead_plain_http_to_https() {
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::OwnHost),
         (Proxy::Caddy, PagesAt::Path),
+        (Proxy::NewerCaddy, PagesAt::Path),
         (Proxy::Haproxy, PagesAt::Path),
         (Proxy::Envoy, PagesAt::Path),
+        (Proxy::Apache, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let (web, client) = signed_in(&host, proxy, pages_at, "");
@@ -375,6 +385,7 @@ fn the_proxys_secret_is_printed_nowhere_and_readable_by_no_user() {
     for (proxy, path, group) in [
         ("nginx", "/etc/nginx/postern-proof.conf", 0),
         ("traefik", "/etc/traefik/dynamic/postern-proof.yml", traefik),
+        ("apache", "/etc/apache2/postern-proof.conf", 0),
     ] {
         let folder = path.rsplit_once('/').expect("a path").0;
         fs::create_dir_all(folder).expect("/etc can be written");

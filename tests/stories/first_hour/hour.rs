@@ -1,10 +1,10 @@
 //! A person who follows README, and runs `postern check` after each step.
 
-use super::{readme, ssh, web};
+use super::codes::Codes;
+use super::{console, mail, readme, ssh, web};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
-use testhost::{BootedHost, Clock, Person, Phone, assert_contains, assert_lacks, scanned};
+use testhost::{BootedHost, Person, assert_contains, assert_lacks, scanned};
 
 /// The people of the host, and what they have in their hands.
 pub(crate) struct People {
@@ -16,48 +16,6 @@ pub(crate) struct People {
     pub(crate) ansible: Person,
 }
 
-/// An authenticator, and the time steps whose codes it has shown.
-pub(crate) struct Codes {
-    phone: Phone,
-    last: u64,
-}
-
-/// Time steps have 30 seconds.
-const PERIOD: u64 = 30;
-
-impl Codes {
-    pub(crate) fn scan(url: &str) -> Codes {
-        let (phone, last) = (Phone::scans(url), 0);
-        Codes { phone, last }
-    }
-
-    /// Returns the earliest code that is valid now and was not returned before. The host accepts
-    /// one time step before and one after its own. The clock of a booted host cannot be moved.
-    pub(crate) fn next(&mut self) -> String {
-        let deadline = Instant::now() + Duration::from_secs(2 * PERIOD);
-        while Instant::now() < deadline {
-            Clock.as_setuid_programs_see_it();
-            let now = Clock.now() / PERIOD;
-            // Near the end of a step it could pass before the host verifies the code.
-            let is_late = Clock.now() % PERIOD > PERIOD / 2;
-            let oldest = if is_late { now } else { now - 1 };
-            let step = oldest.max(self.last + 1);
-            if step <= now + 1 {
-                self.last = step;
-                let signed = |step: u64| i64::try_from(step).expect("a time step");
-                return self.phone.code_in(signed(step) - signed(now));
-            }
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        panic!("there is no next code")
-    }
-
-    pub(crate) fn wrong(&self) -> String {
-        Clock.as_setuid_programs_see_it();
-        self.phone.wrong()
-    }
-}
-
 pub(crate) fn passes_on(release: &str) {
     let host = BootedHost::boot(release);
     let people = People {
@@ -67,14 +25,19 @@ pub(crate) fn passes_on(release: &str) {
         ansible: host.person("ansible"),
     };
     ssh::before(&host, &people);
-    let mut codes = installs(&host);
-    ssh::is_protected(&host, &people, &mut codes);
-    ssh::sudo_is_protected(&host);
+    installs(&host);
+    ssh::is_protected(&host, &people);
+    let carol = host.person("carol");
+    ssh::sudo_is_protected(&host, &carol);
+    console::is_protected(&host, &people, &carol);
+    let mut codes = Codes::of_another_app(&host, "alice", "laptop");
     web::is_protected(&host, &people, &mut codes);
+    web::takes_the_password_of_the_host(&host, &carol);
+    mail::is_sent(&host, &people, &mut codes);
 }
 
 /// Follows README's first section.
-fn installs(host: &BootedHost) -> Codes {
+fn installs(host: &BootedHost) {
     let mut codes = None;
     for line in readme::commands("README.md", "1. Install") {
         match line.as_str() {
@@ -102,7 +65,7 @@ fn installs(host: &BootedHost) -> Codes {
         }
     }
     finds(host, &[]);
-    codes.expect("README enrolls alice")
+    assert!(codes.is_some(), "README enrolls alice");
 }
 
 /// Scans the QR code, and confirms it.
@@ -116,6 +79,20 @@ fn enrolls(host: &BootedHost, line: &str) -> Codes {
     assert!(ended.status.success(), "{}", ended.transcript);
     assert_contains(&ended.transcript, "the second factor of alice is on");
     codes
+}
+
+/// Runs `postern edit` as the guides say. A script in the place of the editor, to which `$1` is the
+/// file, has the hands of the person.
+#[track_caller]
+pub(crate) fn edits(host: &BootedHost, script: &str) {
+    has_an_editor(host, script);
+    assert_contains(host.does("sudo postern edit"), "is valid and in force");
+}
+
+/// Installs a script as the editor.
+pub(crate) fn has_an_editor(host: &BootedHost, script: &str) {
+    host.writes("/usr/bin/editor", &format!("#!/bin/sh\nset -e\n{script}\n"));
+    host.runs("chmod 0755 /usr/bin/editor");
 }
 
 /// Runs `postern check`, and expects these faults and warnings, each with two texts that its line

@@ -1,8 +1,9 @@
 //! Those who sign in by ssh from outside, before and after README's second section.
 
-use super::hour::{Codes, People, finds};
+use super::codes::Codes;
+use super::hour::{People, finds};
 use super::readme;
-use testhost::{BootedHost, Terminal, assert_contains, assert_lacks};
+use testhost::{BootedHost, Person, Terminal, assert_contains, assert_lacks};
 
 /// The people who have a key and are not enrolled. They sign in as before.
 pub(crate) const PEOPLE: &[&str] = &["warning|keys and no second factor: admin, bob;"];
@@ -15,7 +16,7 @@ pub(crate) fn before(host: &BootedHost, people: &People) {
 }
 
 /// Follows README's second section.
-pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes) {
+pub(crate) fn is_protected(host: &BootedHost, people: &People) {
     for line in readme::commands("README.md", "2. SSH") {
         host.does(&line);
         if line.contains("config/pam.d/sshd") {
@@ -34,10 +35,10 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
         }
     }
     finds(host, PEOPLE);
-    people_sign_in(host, people, codes);
+    people_sign_in(host, people);
 }
 
-fn people_sign_in(host: &BootedHost, people: &People, codes: &mut Codes) {
+fn people_sign_in(host: &BootedHost, people: &People) {
     let People {
         alice,
         bob,
@@ -50,6 +51,7 @@ fn people_sign_in(host: &BootedHost, people: &People, codes: &mut Codes) {
     }
     host.with_key(bob).enters();
     host.with_password(bob).enters();
+    let mut codes = Codes::of_another_app(host, "alice", "tablet");
     // Alice: a wrong code, then key and code, then password and code.
     let wrong = codes.wrong();
     host.with_key(alice).guesses(&wrong);
@@ -65,16 +67,13 @@ fn people_sign_in(host: &BootedHost, people: &People, codes: &mut Codes) {
 }
 
 /// Follows the guide for sudo.
-pub(crate) fn sudo_is_protected(host: &BootedHost) {
-    let carol = host.person("carol");
-    let enrolled = host.does("sudo postern enroll carol --no-confirm --json");
-    let enrolled: serde_json::Value = serde_json::from_str(enrolled.trim()).expect("JSON");
-    let mut codes = Codes::scan(enrolled["otpauth_url"].as_str().expect("an otpauth_url"));
+pub(crate) fn sudo_is_protected(host: &BootedHost, carol: &Person) {
+    let mut codes = Codes::printed(&host.does("sudo postern enroll carol --no-confirm --json"));
     host.runs("usermod --append --groups sudo carol");
     host.does(&readme::commands("docs/guides/sudo-and-console.md", "")[0]);
     finds(host, PEOPLE);
     let mut terminal: Terminal = host
-        .with_key(&carol)
+        .with_key(carol)
         .option("RequestTTY=force")
         .command("sudo whoami")
         .up_to_the_code();

@@ -1,17 +1,23 @@
 //! A person who signs in at the web, after README's third section.
 
-use super::hour::{Codes, People, finds};
+use super::codes::Codes;
+use super::hour::{People, edits, finds, has_an_editor};
 use super::readme;
 use super::ssh::PEOPLE;
 use std::fs;
-use testhost::{Application, BootedHost, Chromium, assert_contains};
+use testhost::{Application, BootedHost, Chromium, Person, assert_contains};
 
 const APP: &str = "https://app.example.com/";
 
 /// Follows README's third section.
 pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes) {
     has_certificates(host);
-    has_an_editor(host);
+    // In the place of `[gate]`: the lines that the printed file lists.
+    has_an_editor(
+        host,
+        "sed -n '/^# postern.toml needs:/,/^$/s/^#     //p' /etc/nginx/conf.d/postern.conf >/run/lines
+         sed -i -e '/^\\[gate\\]$/{r /run/lines' -e 'd}' \"$1\"",
+    );
     let alice = &people.alice;
     for line in readme::commands("README.md", "3. The web") {
         match line.as_str() {
@@ -42,7 +48,7 @@ pub(crate) fn is_protected(host: &BootedHost, people: &People, codes: &mut Codes
     }
     finds(host, PEOPLE);
     secrets_are_private(host);
-    signs_in(people, codes);
+    signs_in(alice, codes);
 }
 
 /// The certificates that the printed file names.
@@ -62,16 +68,6 @@ fn has_certificates(host: &BootedHost) {
     }
 }
 
-/// The hands of a person who puts the lines that the printed file lists in the place of `[gate]`.
-fn has_an_editor(host: &BootedHost) {
-    host.writes(
-        "/usr/bin/editor",
-        "#!/bin/sh\nset -e\nsed -n '/^# postern.toml needs:/,/^$/s/^#     //p' /etc/nginx/conf.d/postern.conf >/run/lines\n\
-         sed -i -e '/^\\[gate\\]$/{r /run/lines' -e 'd}' \"$1\"\n",
-    );
-    host.runs("chmod 0755 /usr/bin/editor");
-}
-
 /// The fault: a command of README wrote the proxy's secret to a file that everyone could read.
 fn secrets_are_private(host: &BootedHost) {
     let readable = host.runs(
@@ -81,15 +77,31 @@ fn secrets_are_private(host: &BootedHost) {
     assert_eq!(readable, "", "everyone can read the proxy's secret");
 }
 
-fn signs_in(people: &People, codes: &mut Codes) {
+/// Follows the guide for passwords of the host at the web, which postern-password verifies.
+pub(crate) fn takes_the_password_of_the_host(host: &BootedHost, carol: &Person) {
+    let lines = readme::commands("docs/guides/web.md", "");
+    let found = |words: &str| {
+        let mut found = lines.iter().filter(|line| line.contains(words));
+        found.next().expect("the guide says it")
+    };
+    let key = found("first_factor = \"pam\"");
+    edits(host, &format!("sed -i 's/^\\[gate\\]$/&\\n{key}/' \"$1\""));
+    for words in ["postern-password.socket", "reload postern-gate"] {
+        host.does(found(words));
+    }
+    finds(host, PEOPLE);
+    signs_in(carol, &mut Codes::of_another_app(host, "carol", "laptop"));
+}
+
+fn signs_in(person: &Person, codes: &mut Codes) {
     let application = Application::start();
     let browser = Chromium::start();
     browser.opens(APP);
-    browser.enters_password("alice", &people.alice.password);
+    browser.enters_password(&person.name, &person.password);
     browser.enters_code(&codes.next());
     assert_eq!(browser.url(), APP);
     let requests = application.arrived();
     let request = requests.first().expect("the application was asked");
-    assert_eq!(request.value("Remote-User"), "alice");
+    assert_eq!(request.value("Remote-User"), person.name);
     assert_eq!(request.value("X-Postern-Proxy"), "");
 }

@@ -6,7 +6,7 @@ use testhost::{
     Wire, reconfigure,
 };
 
-const FRONTS: [Proxy; 5] = Proxy::ALL;
+const FRONTS: [Proxy; 7] = Proxy::ALL;
 
 /// Starts a gate with a user who is signed in.
 #[track_caller]
@@ -49,10 +49,13 @@ fn a_forged_identity_never_arrives() {
         ] {
             for http in ["--http1.1", "--http2"] {
                 let reply = client.with(forged).with(forged).option(http).loads(&page);
-                // nginx refuses the exact name in any case and drops the other spellings; Traefik
-                // removes all.
-                let refused =
-                    proxy == Proxy::Nginx && forged.to_lowercase().starts_with("remote-user");
+                // nginx refuses the exact name in any case and drops the other spellings; Apache
+                // removes the usual spellings and refuses others; Traefik removes all.
+                let refused = match proxy {
+                    Proxy::Nginx => forged.to_lowercase().starts_with("remote-user"),
+                    Proxy::Apache => forged.contains('!'),
+                    _ => false,
+                };
                 assert_eq!(
                     reply.status,
                     if refused { 400 } else { 200 },
@@ -92,12 +95,17 @@ fn a_forged_identity_never_arrives() {
                 .option("--http1.1")
                 .loads(&page);
             match proxy {
-                Proxy::Nginx | Proxy::Caddy | Proxy::Haproxy => {
+                Proxy::Nginx
+                | Proxy::NginxProxyManager
+                | Proxy::Caddy
+                | Proxy::NewerCaddy
+                | Proxy::Haproxy
+                | Proxy::Apache => {
                     assert_eq!(reply.status, 400, "Connection: {dropped}: {reply:?}")
                 }
                 // Traefik drops the headers that the client names in Connection before the check,
                 // not after it.
-                Proxy::Traefik | Proxy::Envoy => {
+                Proxy::Traefik | Proxy::TraefikLabels | Proxy::Envoy => {
                     assert!([200, 302].contains(&reply.status), "{dropped}: {reply:?}")
                 }
             }
@@ -143,6 +151,8 @@ fn the_application_gets_its_own_cookies_and_none_of_the_gates() {
         (Proxy::Nginx, PagesAt::OwnHost),
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::Path),
+        (Proxy::Apache, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let (web, client, ..) = signed_in(&host, proxy, pages_at);

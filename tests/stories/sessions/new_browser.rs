@@ -1,7 +1,9 @@
-//! A sign-in from a new browser and address is mailed, with a link that ends everything.
+//! A sign-in from a new browser or address is mailed, with a link that ends everything.
 
 use crate::mail::codes::{PLAIN, confirmed, web};
-use testhost::{APP, Host, Mail, MailServer, Postern, WebClient, assert_contains, assert_lacks};
+use testhost::{
+    APP, Host, Mail, MailServer, Postern, Posternd, WebClient, assert_contains, assert_lacks,
+};
 
 /// Returns the text of a mail, which may be quoted-printable (RFC 2045, section 6.7).
 fn decoded(mail: &Mail) -> String {
@@ -103,4 +105,51 @@ fn a_new_sign_in_is_mailed_and_its_link_ends_everything() {
     assert_lacks(web.gate.log(), &token[..40]);
     let asked = thief.password(&web, &alice);
     assert_contains(asked.header("location"), "code");
+}
+
+/// A login by ssh is mailed as a sign-in at the web is, also where posternd does not run at that
+/// time; the link ends its grace period.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_login_by_ssh_from_a_new_address_is_mailed_and_its_link_ends_the_grace_period() {
+    let mut host = Host::with_posternd("it sends all mail");
+    let server = MailServer::start();
+    let grace = "[pam.service.sshd]\ngrace = \"1h\"\n";
+    let (web, alice) = web(&host, &(PLAIN.replace("\"off\"", "\"new\"") + grace));
+    confirmed(&host, &server);
+    let phone = alice.enrols();
+    assert_contains(server.told().text, "a second factor was set up");
+
+    let thief = || alice.with_key().from("127.0.0.9");
+    thief().guesses(&phone.wrong());
+    thief().enters_with(&phone.code());
+    let mail = server.told();
+    assert_contains(decoded(&mail), "omeone signed in from a new address");
+    for line in ["From:    127.0.0.9", "Through: sshd", "Host:    "] {
+        assert_contains(decoded(&mail), line);
+    }
+    assert_lacks(decoded(&mail), phone.code());
+    thief().enters();
+
+    // The web knows the address too.
+    host.clock.forward(30);
+    let here = WebClient::new().from("127.0.0.9");
+    here.signs_in(&web, &alice, &phone.code());
+    let link = link(&mail);
+    let token = link.split_once("token=").expect("a token").1;
+    let ended = WebClient::new().sends(&web.page("end-sessions"), &[("token", token)]);
+    assert_eq!(ended.status, 200, "{ended:?}");
+    assert_contains(decoded(&server.told()), "by the link of a mail");
+    assert_eq!(here.loads(&format!("{APP}/")).status, 302);
+
+    // The grace period has ended. The fallback queues the mail about the return, and posternd
+    // sends it later.
+    host.posternd = None;
+    host.clock.forward(30);
+    thief().enters_with(&phone.code());
+    server.got_nothing();
+    host.posternd = Some(Posternd::start());
+    assert_contains(decoded(&server.told()), "From:    127.0.0.9");
+    let log = Postern::call("log alice --event new-sign-in --json").does();
+    assert_eq!(log.out.lines().count(), 2, "{}", log.out);
 }

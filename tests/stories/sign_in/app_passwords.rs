@@ -6,7 +6,7 @@ use testhost::{
     on_the_clock,
 };
 
-const FRONTS: [Proxy; 5] = Proxy::ALL;
+const FRONTS: [Proxy; 7] = Proxy::ALL;
 const WEBDAV: &str = "[gate.scope.webdav]\nhosts = [\"app.example.test\"]\npaths = [\"/dav\"]\nmethods = [\"GET\", \"PROPFIND\"]\n";
 
 /// Adds an app password as the administrator.
@@ -88,11 +88,17 @@ fn a_client_that_shows_no_page_gets_what_its_scope_covers_until_it_is_revoked() 
         }
         let doubled = client.fetches(&format!("{APP}/dav//x")).status;
         match proxy {
-            Proxy::Nginx | Proxy::Caddy | Proxy::Haproxy | Proxy::Envoy => {
+            Proxy::Nginx
+            | Proxy::NginxProxyManager
+            | Proxy::Caddy
+            | Proxy::NewerCaddy
+            | Proxy::Haproxy
+            | Proxy::Envoy
+            | Proxy::Apache => {
                 assert_eq!(doubled, 403)
             }
             // Traefik checks, and passes on, a path with one slash.
-            Proxy::Traefik => {
+            Proxy::Traefik | Proxy::TraefikLabels => {
                 assert_eq!(
                     (doubled, web.application.got().request.as_str()),
                     (200, "GET /dav/x")
@@ -209,6 +215,8 @@ fn with_a_session_a_foreign_authorization_passes_and_an_app_password_does_not() 
         (Proxy::Nginx, PagesAt::OwnHost),
         (Proxy::Nginx, PagesAt::Path),
         (Proxy::Traefik, PagesAt::Path),
+        (Proxy::Apache, PagesAt::OwnHost),
+        (Proxy::Apache, PagesAt::Path),
     ] {
         let host = Host::fresh();
         let web = Web::start(&host, proxy, pages_at, WEBDAV);

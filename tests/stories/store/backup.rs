@@ -7,8 +7,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use testhost::{
     APP, CommandOutput, DURABLE, Disk, Host, KEY, Postern, STORE, STORE_FOLDER, Store, Web,
-    WebClient, assert_contains, assert_lacks, failing_at_calls, has_failed, killed_at_calls,
-    wait_until, was_killed,
+    WebClient, assert_contains, assert_lacks, killed_at_calls, wait_until, was_killed,
 };
 
 const FOLDER: &str = "/var/backups/postern";
@@ -23,12 +22,12 @@ fn makes_folder() {
 }
 
 #[track_caller]
-fn backs_up() -> CommandOutput {
+pub(crate) fn backs_up() -> CommandOutput {
     makes_folder();
     Postern::call(&format!("backup {FILE}")).does()
 }
 
-fn restore() -> Postern {
+pub(crate) fn restore() -> Postern {
     Postern::call(&format!("restore {FILE} --yes"))
 }
 
@@ -51,7 +50,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
 }
 
 /// Returns the names of temporary files in a folder.
-fn temporary_files(folder: &str) -> Vec<String> {
+pub(crate) fn temporary_files(folder: &str) -> Vec<String> {
     let entries = fs::read_dir(folder).expect("the folder").flatten();
     let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| name.contains(".new")).collect()
@@ -59,7 +58,7 @@ fn temporary_files(folder: &str) -> Vec<String> {
 
 /// Returns the system calls at which a backup and a restore are killed: each as often as one of the
 /// two makes it.
-fn steps() -> impl Iterator<Item = (&'static str, u32)> {
+pub(crate) fn steps() -> impl Iterator<Item = (&'static str, u32)> {
     DURABLE
         .split(',')
         .flat_map(|call| (1..=8).map(move |at| (call, at)))
@@ -67,7 +66,7 @@ fn steps() -> impl Iterator<Item = (&'static str, u32)> {
 
 /// Returns the verification results of a code that is entered at the command.
 #[track_caller]
-fn verdict(code: &str) -> String {
+pub(crate) fn verdict(code: &str) -> String {
     let output = Postern::call("verify alice --json").input(code).run();
     output.json()["verdict"]
         .as_str()
@@ -288,91 +287,6 @@ fn a_backup_with_the_key_restores_a_lost_host() {
     host.clock.forward(120);
     alice.with_key().enters_with(&phone.code());
     Store::open().is_sound();
-}
-
-/// A code that was accepted after the backup is not accepted again, at whatever step the restore is
-/// killed, and the store is the old one, the new one, or none.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn a_restore_killed_at_any_step_leaves_a_whole_store_or_none() {
-    let host = Host::without_posternd();
-    let phone = host.person("alice").enrols();
-    backs_up();
-    host.clock.forward(30);
-    let used = phone.code();
-    assert_eq!(verdict(&used), "accepted");
-    let (mut old, mut none) = (0, 0);
-    // strace counts each call for itself
-    for (call, at) in steps() {
-        host.clock.forward(1);
-        let output = Postern::under(killed_at_calls(call, at, restore().command())).run();
-        if !was_killed() {
-            assert_eq!(output.exit, Some(0), "{}", output.all());
-            continue;
-        }
-        if Path::new(STORE).exists() {
-            Store::open().is_sound();
-            old += 1;
-            let later = Postern::call("verify alice --json").input(&used).run();
-            assert!(!later.out.contains("\"accepted\""), "killed at {call} {at}");
-        } else {
-            none += 1;
-            let output = Postern::call("status alice").refuses();
-            assert_contains(&output.err, "restore the store from its backup");
-        }
-        restore().does();
-        assert_ne!(verdict(&used), "accepted", "killed at {call} {at}");
-        Store::open().is_sound();
-        let left = temporary_files(STORE_FOLDER);
-        assert_eq!(left, [""; 0], "killed at {call} {at}");
-    }
-    assert!(
-        old > 10 && none > 3,
-        "{old} times a whole store, {none} times none"
-    );
-    host.clock.forward(120);
-    assert_eq!(verdict(&phone.code()), "accepted");
-}
-
-/// Whatever call fails, from there on or only once, the store is the old one with all that it knows,
-/// the new one, or none.
-#[test]
-#[ignore = "needs the test host: tests/run"]
-fn a_restore_of_which_a_call_fails_leaves_a_whole_store_or_none() {
-    let host = Host::without_posternd();
-    let phone = host.person("alice").enrols();
-    backs_up();
-    let (mut old, mut none) = (0, 0);
-    for call in ["renameat2", "fsync", "chown", "chmod"] {
-        for when in [
-            "1", "2", "3", "4", "5", "6", "1+", "2+", "3+", "4+", "5+", "6+",
-        ] {
-            host.clock.forward(120);
-            let used = phone.code();
-            // only the WAL knows it
-            assert_eq!(verdict(&used), "accepted");
-            let command = failing_at_calls(call, when, restore().command());
-            let output = Postern::under(command).run();
-            if !has_failed() {
-                continue;
-            }
-            if Path::new(STORE).exists() {
-                old += 1;
-                Store::open().is_sound();
-            } else {
-                none += 1;
-                assert_contains(&output.err, "could not be put back");
-                restore().does();
-            }
-            assert_ne!(verdict(&used), "accepted", "{call} {when} failed");
-            let left = temporary_files(STORE_FOLDER);
-            assert_eq!(left, [""; 0], "{call} {when} failed");
-        }
-    }
-    assert!(
-        old > 10 && none > 0,
-        "{old} times a whole store, {none} times none"
-    );
 }
 
 #[test]

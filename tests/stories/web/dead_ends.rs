@@ -3,14 +3,19 @@
 
 use testhost::{APP, Host, PagesAt, Proxy, Web, WebClient, assert_contains, assert_lacks};
 
-const WAYS: [(Proxy, PagesAt); 7] = [
+const WAYS: [(Proxy, PagesAt); 12] = [
     (Proxy::Nginx, PagesAt::OwnHost),
     (Proxy::Nginx, PagesAt::Path),
     (Proxy::Traefik, PagesAt::OwnHost),
     (Proxy::Traefik, PagesAt::Path),
     (Proxy::Caddy, PagesAt::Path),
+    (Proxy::NewerCaddy, PagesAt::Path),
     (Proxy::Haproxy, PagesAt::OwnHost),
     (Proxy::Envoy, PagesAt::Path),
+    (Proxy::NginxProxyManager, PagesAt::Path),
+    (Proxy::TraefikLabels, PagesAt::Path),
+    (Proxy::Apache, PagesAt::OwnHost),
+    (Proxy::Apache, PagesAt::Path),
 ];
 
 /// The field `rd` of a form.
@@ -44,11 +49,13 @@ fn a_denied_user_reads_why_and_can_sign_in_as_another() {
         assert_contains(&page.body, "app.example.test");
         web.application.got_nothing();
         // programs and scripts read the status
-        for reply in [client.fetches(&asked), client.calls("POST", &asked, "{}")] {
+        // Over HTTP/2, curl 7.88 drops the reply to a body that it has not sent yet.
+        let posts = client.option("--http1.1");
+        for reply in [client.fetches(&asked), posts.calls("POST", &asked, "{}")] {
             assert_eq!(
                 (reply.status, reply.all("location").len()),
                 (403, 0),
-                "{reply:?}"
+                "{proxy:?} {reply:?}"
             );
         }
 

@@ -61,7 +61,7 @@ fn membership(machine: &Machine, kind: ProxyKind) -> Option<Finding> {
         );
     };
     let name = user_name(machine, kind)?;
-    let restart = format!("systemctl restart {}", kind.name());
+    let restart = format!("systemctl restart {}", unit(kind));
     if let Some(user) = machine.user(&name) {
         if user.uid != 0 && !machine.reader(&user).gids.contains(&group) {
             return Some(
@@ -72,7 +72,7 @@ fn membership(machine: &Machine, kind: ProxyKind) -> Option<Finding> {
         }
     }
     let uid = machine.user(&name)?.uid;
-    let workers = machine.processes(kind.name());
+    let workers = machine.processes(unit(kind));
     // others may have a process of that name, too
     let lacks = |process: &MachineProcess| {
         process.uid == uid && uid != 0 && !process.groups.contains(&group)
@@ -98,6 +98,13 @@ fn user_name(machine: &Machine, kind: ProxyKind) -> Option<String> {
             });
             Some(named.unwrap_or_else(|| "nobody".to_owned()))
         }
+        ProxyKind::Apache => {
+            let text = machine.read("/etc/apache2/envvars").ok()?;
+            let named = text
+                .lines()
+                .find_map(|line| line.trim().strip_prefix("export APACHE_RUN_USER="));
+            Some(named.unwrap_or("www-data").trim_matches('"').to_owned())
+        }
         ProxyKind::Traefik | ProxyKind::Caddy | ProxyKind::Haproxy | ProxyKind::Envoy => {
             let unit = machine.run(
                 SYSTEMCTL,
@@ -115,6 +122,9 @@ fn user_name(machine: &Machine, kind: ProxyKind) -> Option<String> {
             let user = users.find(|user| user.uid == *uid)?;
             (user.uid < FIRST_PERSON).then_some(user.name)
         }
+        ProxyKind::AutheliaAuthRequest
+        | ProxyKind::AutheliaForwardAuth
+        | ProxyKind::AutheliaExtAuthz => None,
     }
 }
 
@@ -137,7 +147,7 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
     let secret = Zeroizing::new(machine.read(file.path()).unwrap_or_default());
     let secret = secret.trim();
     // configuration::verify has reported a short one
-    if secret.len() < 16 {
+    if secret.len() < 16 || proxy.proxy.is_for_authelia() {
         return findings;
     }
     let own_folder = folder(proxy.proxy);
@@ -176,17 +186,26 @@ fn secret(machine: &Machine, proxy: &TrustedProxy) -> Vec<Finding> {
             )
             .at(place)
             .remedy(format_args!(
-                "run postern print-config {0} again, then systemctl reload {0}",
-                proxy.proxy.name()
+                "run postern print-config {} again, then systemctl reload {}",
+                proxy.proxy.name(),
+                unit(proxy.proxy)
             )),
         );
     }
     findings
 }
 
+/// Returns the name of the proxy's unit, which is that of its program and its folder in /etc.
+fn unit(kind: ProxyKind) -> &'static str {
+    match kind {
+        ProxyKind::Apache => "apache2",
+        kind => kind.name(),
+    }
+}
+
 /// Returns the folder of a proxy's configuration.
 fn folder(kind: ProxyKind) -> String {
-    format!("/etc/{}", kind.name())
+    format!("/etc/{}", unit(kind))
 }
 
 /// Whether a line of a proxy's configuration sets a secret, as the samples do.

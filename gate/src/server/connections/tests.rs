@@ -4,7 +4,6 @@ use super::*;
 use tokio::time::timeout;
 
 const SOON: Duration = Duration::from_secs(5);
-const NEVER: Duration = Duration::from_secs(3600);
 
 fn run(story: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread()
@@ -22,7 +21,7 @@ async fn admit_two(all: &Arc<Connections>) -> [ConnectionPermit; 2] {
 }
 
 async fn must_close(permit: &ConnectionPermit) -> bool {
-    timeout(Duration::from_millis(1), permit.wait_until_closed(NEVER))
+    timeout(Duration::from_millis(1), permit.closed())
         .await
         .is_ok()
 }
@@ -34,9 +33,9 @@ fn the_connection_that_is_idle_longest_is_closed_at_the_limit() {
         let first = all.admit(None).await.unwrap();
         let second = all.admit(None).await.unwrap();
         let _third = all.admit(None).await.unwrap();
-        drop(first.begin_request());
+        first.record_request(Instant::now(), Version::HTTP_11);
         let (new, ()) = tokio::join!(timeout(SOON, all.admit(None)), async {
-            second.wait_until_closed(NEVER).await;
+            second.closed().await;
             drop(second);
         });
         assert!(new.unwrap().is_ok());
@@ -57,23 +56,32 @@ fn no_connection_is_closed_below_the_limit() {
     });
 }
 
+/// Neither a slow request nor a reply that the peer reads slowly is silence, and HTTP/2 has pings.
 #[test]
 fn a_connection_without_a_request_is_closed_after_a_while() {
+    const PATIENCE: Duration = Duration::from_secs(15);
     run(async {
-        let all = Arc::new(Connections::with_limit(2));
-        let [silent, other] = admit_two(&all).await;
-        drop(other.begin_request());
-        assert!(
-            timeout(SOON, silent.wait_until_closed(Duration::ZERO))
-                .await
-                .is_ok()
-        );
-        let kept = timeout(
-            Duration::from_millis(1),
-            other.wait_until_closed(Duration::ZERO),
-        )
-        .await;
-        assert!(kept.is_err(), "between two requests hyper's timer counts");
+        let all = Arc::new(Connections::with_limit(8));
+        let [silent, asks] = admit_two(&all).await;
+        let [waits, reads] = admit_two(&all).await;
+        let [answered, http2] = admit_two(&all).await;
+        let began = Instant::now();
+        let later = |seconds| began + Duration::from_secs(seconds);
+        let request = waits.begin_request();
+        let unsent = reads.begin_reply(PATIENCE);
+        drop(answered.begin_request());
+        asks.record_request(later(10), Version::HTTP_11);
+        http2.record_request(began, Version::HTTP_2);
+        all.close_idle_since(later(14), PATIENCE);
+        assert!(!must_close(&silent).await && !must_close(&answered).await);
+        all.close_idle_since(later(16), PATIENCE);
+        assert!(must_close(&silent).await && must_close(&answered).await);
+        for kept in [&asks, &waits, &reads, &http2] {
+            assert!(!must_close(kept).await);
+        }
+        all.close_idle_since(later(26), PATIENCE);
+        assert!(must_close(&asks).await);
+        drop((request, unsent));
     });
 }
 
@@ -85,9 +93,9 @@ fn a_connection_that_waits_for_a_reply_is_closed_after_idle_ones() {
         let waits = all.admit(None).await.unwrap();
         let request = waits.begin_request();
         let idle = all.admit(None).await.unwrap();
-        drop(idle.begin_request());
+        idle.record_request(Instant::now(), Version::HTTP_11);
         let (new, ()) = tokio::join!(timeout(SOON, all.admit(None)), async {
-            idle.wait_until_closed(NEVER).await;
+            idle.closed().await;
             drop(idle);
         });
         assert!(new.unwrap().is_ok() && !must_close(&waits).await);
@@ -126,20 +134,22 @@ fn a_connection_that_reads_no_reply_is_closed_after_a_while() {
         let [stuck, reads] = admit_two(&all).await;
         let unsent = stuck.begin_reply(Duration::from_millis(5));
         drop(reads.begin_reply(Duration::from_millis(5)));
-        assert!(timeout(SOON, stuck.wait_until_closed(NEVER)).await.is_ok());
+        assert!(timeout(SOON, stuck.closed()).await.is_ok());
         assert!(!must_close(&reads).await);
         drop(unsent);
     });
 }
 
 #[test]
-fn at_the_end_a_connection_that_waits_for_a_reply_stays_open() {
+fn at_the_end_a_connection_that_waits_for_a_reply_stays_open_until_it_has_it() {
     run(async {
         let all = Arc::new(Connections::with_limit(2));
         let [idle, other] = admit_two(&all).await;
         let request = other.begin_request();
-        all.close_idle();
-        assert!(must_close(&idle).await && !must_close(&other).await);
-        drop(request);
+        let drained = timeout(Duration::from_millis(1), all.drain()).await;
+        assert!(drained.is_err(), "two connections are open");
+        assert!(must_close(&idle).await && !must_close(&other).await && other.must_drain());
+        drop((request, idle, other));
+        assert!(timeout(SOON, all.drain()).await.is_ok());
     });
 }

@@ -6,7 +6,7 @@ use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::notice;
 use crate::web::pages::account::Confirmation;
-use crate::web::refusal::{ActResult, PageForm, PageResult};
+use crate::web::refusal::{ActResult, HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
@@ -59,7 +59,10 @@ pub(crate) fn confirm_renewal(language: &Language, _form: &PageForm) -> Confirma
     }
 }
 
-/// Makes new recovery codes.
+/// Makes new recovery codes, and shows them in the reply to the form itself. A redirect to a page
+/// would need them a second time: in the store, in a cookie or in a URL, from where they could be
+/// read again. They are not in force before the next form confirms them, so a reply that is loaded
+/// again changes nothing.
 pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let (codes, token) = begin_recovery_codes(request, &step_up).await?;
@@ -77,10 +80,11 @@ pub(crate) async fn submit_codes_saved(
         return Ok(reply::bare(StatusCode::BAD_REQUEST));
     }
     activate_recovery_codes(request, form.typed("confirmed")).await?;
-    let lines = [request.text("codes-renewed-line")];
-    Ok(notice::show_done(
-        request,
-        &request.text("codes-renewed"),
-        &lines,
-    ))
+    Err(HandlerError::Done(request.text("codes-renewed-line")))
+}
+
+/// Says that the new recovery codes are in force.
+pub(crate) async fn show_renewed_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let title = request.text("codes-renewed");
+    Ok(notice::show_outcome(request, form, &title))
 }

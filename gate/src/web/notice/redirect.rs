@@ -88,6 +88,25 @@ pub(crate) fn redirect_to_page(
     redirect_with_message(request, &message, &url)
 }
 
+/// Leads a browser to a page of the gate that says what was done, or what remains to do. Returns
+/// `None` as [`redirect_to_page`] does.
+pub(crate) fn redirect_with_text(
+    request: &RequestContext<'_>,
+    page: &str,
+    status: StatusCode,
+    text: &str,
+) -> Option<HttpReply> {
+    let message = PageMessage {
+        page: page.to_owned(),
+        status: status.as_u16(),
+        text: text.to_owned(),
+        retry_after: None,
+        fields: Vec::new(),
+        issued: clock::now().ok()?,
+    };
+    redirect_with_message(request, &message, &request.path_to(page))
+}
+
 /// Redirects a browser to a page of the gate with a message. Returns `None` as
 /// [`redirect_to_page`] does.
 fn redirect_with_message(

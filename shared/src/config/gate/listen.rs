@@ -14,6 +14,8 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// A listener written as `tls:ADDRESS:PORT`.
     Tls(SocketAddr),
+    /// A listener written as `fastcgi:ADDRESS:PORT`, for the checks of Apache.
+    Fastcgi(SocketAddr),
     /// `systemd`: every socket of a socket unit that no other entry names. `systemd:NAME`: the
     /// sockets with this FileDescriptorName=.
     Systemd(Option<String>),
@@ -23,7 +25,7 @@ impl TryFrom<String> for ListenAddress {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<ListenAddress, Self::Error> {
-        const EXPECTED: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\", \"tls:ADDRESS:PORT\", \"systemd\" or \"systemd:NAME\"";
+        const EXPECTED: &str = "must be \"unix:/PATH\", \"tcp:ADDRESS:PORT\", \"tls:ADDRESS:PORT\", \"fastcgi:ADDRESS:PORT\", \"systemd\" or \"systemd:NAME\"";
         match text.split_once(':') {
             Some(("unix", path)) if path.starts_with('/') => Ok(ListenAddress::Unix(path.into())),
             Some(("tcp", address)) => address
@@ -33,6 +35,10 @@ impl TryFrom<String> for ListenAddress {
             Some(("tls", address)) => address
                 .parse()
                 .map(ListenAddress::Tls)
+                .map_err(|_| EXPECTED),
+            Some(("fastcgi", address)) => address
+                .parse()
+                .map(ListenAddress::Fastcgi)
                 .map_err(|_| EXPECTED),
             // the characters that systemd.socket(5) allows in FileDescriptorName=
             Some(("systemd", name))
@@ -52,6 +58,7 @@ impl From<ListenAddress> for String {
             ListenAddress::Unix(path) => format!("unix:{}", path.display()),
             ListenAddress::Tcp(address) => format!("tcp:{address}"),
             ListenAddress::Tls(address) => format!("tls:{address}"),
+            ListenAddress::Fastcgi(address) => format!("fastcgi:{address}"),
             ListenAddress::Systemd(None) => "systemd".to_owned(),
             ListenAddress::Systemd(Some(name)) => format!("systemd:{name}"),
         }
@@ -109,6 +116,7 @@ mod tests {
             "unix:/run/a.sock",
             "tcp:127.0.0.1:80",
             "tls:[::1]:443",
+            "fastcgi:127.0.0.1:9092",
             "systemd",
             "systemd:postern-web",
         ] {
@@ -125,6 +133,8 @@ mod tests {
             "unix:a",
             "tcp:80",
             "tcp:localhost:80",
+            "fastcgi:",
+            "fastcgi:/run/a.sock",
             "systemd:",
             "systemd:a:b",
             "systemd: a",
@@ -139,7 +149,12 @@ mod tests {
     #[test]
     fn monitoring_has_no_listener_with_tls_or_of_systemd() {
         assert!(OperationsListener::try_from("tcp:127.0.0.1:9118".to_owned()).is_ok());
-        for text in ["tls:127.0.0.1:9118", "systemd", "systemd:a"] {
+        for text in [
+            "tls:127.0.0.1:9118",
+            "fastcgi:127.0.0.1:9118",
+            "systemd",
+            "systemd:a",
+        ] {
             assert!(
                 OperationsListener::try_from(text.to_owned()).is_err(),
                 "{text:?}"

@@ -310,7 +310,7 @@ pub fn issuer(config: &Config) -> String {
 }
 
 /// Returns the host's name up to its first dot.
-fn host_name() -> String {
+pub fn host_name() -> String {
     let name = nix::unistd::gethostname()
         .ok()
         .and_then(|name| name.into_string().ok());

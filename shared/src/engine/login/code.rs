@@ -7,7 +7,7 @@ use super::proof::FirstFactorPassed;
 use super::token_validity::check_token;
 use super::{AfterCode, BrowserContext, LoginError, TrustRequest};
 use crate::credential::input::Input;
-use crate::engine::mail::sign_in::{is_new_sign_in, report_sign_in};
+use crate::engine::mail::sign_in::report_sign_in;
 use crate::engine::{AfterRecovery, Login};
 use crate::store::LoginTokenState;
 use crate::system::clock::Timestamp;
@@ -44,8 +44,6 @@ impl Login<'_> {
             (Some(record), Some(first)) if !token_state.used => (record, first),
             _ => return Ok(AfterCode::Refused(Refusal::Expired)),
         };
-        let is_new = recognized.number().is_none()
-            && is_new_sign_in(&mut evaluation.tx, (name, record.id), browser)?;
         let decision = evaluation.decide_input(input);
         // A person who has to wait is told how long, even where the login is over after so many
         // wrong codes.
@@ -88,6 +86,7 @@ impl Login<'_> {
             record: &record,
             host: &host,
         };
+        let is_new = recognized.number().is_none() && verified.after_login.from_new_address;
         let trusted = match (verified.after_login.recovery, &recognized, trust) {
             (Some(AfterRecovery::TurnedOff(_)), ..) => None,
             // The use of a recovery code has removed every trusted browser.

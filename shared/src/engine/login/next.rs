@@ -15,7 +15,7 @@ use crate::crypto::password::PasswordError;
 use crate::engine::accounts::account_data;
 use crate::engine::enrollment::token::WebEnrollment;
 use crate::engine::mail::code;
-use crate::engine::mail::sign_in::{is_new_sign_in, report_sign_in};
+use crate::engine::mail::sign_in::{is_new_address, report_sign_in};
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EnrollmentPermission, EnrollmentToken};
@@ -48,7 +48,7 @@ impl<'a> LoginProgress<'a> {
     ) -> Result<AfterPassword, LoginError> {
         let (browser, record) = (self.session.browser, self.session.record);
         let is_new = recognized.number().is_none()
-            && is_new_sign_in(&mut evaluation.tx, (&record.name, record.id), browser)?;
+            && is_new_address(&mut evaluation.tx, record, browser.origin)?;
         let next = match self.decide_next(&mut evaluation, recognized)? {
             Some(next) => next,
             None => {

@@ -1,41 +1,44 @@
-//! Mail about a sign-in at the web from a browser and an address that the account has not used: it
-//! says from where, and has a link that ends every session.
+//! Mail about a sign-in from an address that the account has not used, at a PAM service or in a
+//! browser that it does not trust: it says from where, and has a link that ends every session.
 //!
 //! A thief of the mail can do no more than that: the link signs out and grants nothing.
 
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::account::record::{AccountId, AccountRecord};
+use crate::account::record::AccountRecord;
 use crate::config::email::SignInNotifications;
 use crate::engine::login::token_validity::check_account_token;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::bucket::is_familiar;
+use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{
-    AdministrationError, AppPasswordsAfter, BrowserContext, Engine, EngineError, Mail, Principal,
-    Sessions,
+    AdministrationError, AfterLogin, AppPasswordsAfter, BrowserContext, Engine, EngineError, Mail,
+    Principal, Sessions,
 };
 use crate::network::address::Address;
 use crate::network::user_agent;
 use crate::store::{Intent, LoginTokenState, StoreError};
 use crate::system::clock::Timestamp;
 use crate::token::EndSessionsToken;
+use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
 
 /// Page of the gate that a link leads to.
 const PAGE: &str = "end-sessions";
 
-/// Returns whether a sign-in in a browser that the account does not trust comes from an address that
-/// it has not used in the last 30 days. MUST be called before the sign-in makes it familiar.
-pub(in crate::engine) fn is_new_sign_in(
+/// Returns whether the owner is to be notified of a sign-in from this origin, whose address the
+/// account has not used in the last 30 days. MUST be called before the sign-in makes it familiar.
+pub(in crate::engine) fn is_new_address(
     tx: &mut EngineTransaction<'_>,
-    (name, account): (&UserName, AccountId),
-    browser: &BrowserContext<'_>,
+    record: &AccountRecord,
+    origin: &Origin,
 ) -> Result<bool, StoreError> {
     let is_off = tx.config.email.sign_in_notifications == SignInNotifications::Off;
-    let address = browser.origin.address();
+    let address = origin.address();
     let Some(address) = address.filter(|_| tx.config.email.is_enabled() && !is_off) else {
         return Ok(false);
     };
+    let (name, account) = (&record.name, record.id);
     if is_familiar(tx, account, address)? {
         return Ok(false);
     }
@@ -49,7 +52,19 @@ pub(in crate::engine) fn is_new_sign_in(
     Ok(!reported.any(|earlier| earlier.key() == address.key()))
 }
 
-/// Logs the sign-in, which queues the mail.
+/// Logs a login at a PAM service from a new address, which queues the mail.
+pub(in crate::engine) fn report_login(
+    evaluation: &mut Evaluation<'_>,
+    after_login: &AfterLogin,
+    method: AuthenticationMethod,
+) -> Result<(), StoreError> {
+    match after_login.from_new_address {
+        true => evaluation.log_event(EventKind::NewSignIn, method.name()),
+        false => Ok(()),
+    }
+}
+
+/// Logs a sign-in at the web from a new address, which queues the mail.
 pub(in crate::engine) fn report_sign_in(
     tx: &mut EngineTransaction<'_>,
     name: &UserName,

@@ -6,6 +6,7 @@ use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
 use crate::engine::context::warning::suspected_clock;
 use crate::engine::login::token_validity::account_at;
+use crate::engine::mail::sign_in::report_login;
 use crate::engine::{AppPasswordsAfter, Engine, EngineError, Verification, messages};
 use crate::store::{Intent, MissedInputs};
 use crate::system::clock::Timestamp;
@@ -61,6 +62,8 @@ pub struct AfterLogin {
     pub missed: Option<MissedInputs>,
     /// Present only where a recovery code was used.
     pub recovery: Option<AfterRecovery>,
+    /// Whether the owner is to be notified, since the account has not used the address.
+    pub(in crate::engine) from_new_address: bool,
 }
 
 impl AfterLogin {
@@ -113,7 +116,9 @@ impl Verification<'_> {
     ) -> Result<VerifiedAttempt, EngineError> {
         let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
         let mut verified = evaluation.verify_input(input)?;
-        if verified.result.is_ok() {
+        if let Ok(accepted) = &verified.result {
+            let method = AuthenticationMethod::from(accepted.consumed());
+            report_login(&mut evaluation, &verified.after_login, method)?;
             verified.at = account_at(&mut evaluation.tx, request.name)?;
         }
         evaluation.commit_if(!verified.is_free)?;
@@ -149,6 +154,9 @@ impl Verification<'_> {
             Some(false) => Some(evaluation.record_login(method)?),
             Some(true) | None => None,
         };
+        if let Some(after_login) = &after_login {
+            report_login(&mut evaluation, after_login, method)?;
+        }
         // Where nothing is recorded, the transaction that recorded it may share this commit.
         evaluation.commit()?;
         if let Some(after_login) = &after_login {

@@ -9,6 +9,7 @@ use crate::config::RecoveryCodeUse;
 use crate::credential::input::Input;
 use crate::engine::Engine;
 use crate::engine::app_passwords::changes;
+use crate::engine::mail::sign_in::is_new_address;
 use crate::store::StoreError;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::{Consumed, Decision, Refusal};
@@ -105,6 +106,7 @@ impl Evaluation<'_> {
             true => self.tx.unlock_bucket(&self.key)?,
             false => self.forget_own_failures()?,
         }
+        let from_new_address = is_new_address(&mut self.tx, &record, self.request.origin)?;
         if let Some(address) = &self.address_key {
             let (service, since) = (self.request.service, Engine::lock_window_start(now));
             self.tx
@@ -120,7 +122,11 @@ impl Evaluation<'_> {
             true => Some(self.after_recovery(&record)?),
             false => None,
         };
-        Ok(AfterLogin { missed, recovery })
+        Ok(AfterLogin {
+            missed,
+            recovery,
+            from_new_address,
+        })
     }
 
     /// Ends every session and trusted browser after the use of a recovery code, because the device

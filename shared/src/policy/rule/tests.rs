@@ -9,6 +9,19 @@ use RuleReason::{AmbiguousRequest, FirstMatch, GroupsUnknown, NotSignedIn, SameA
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+/// Evaluates rules one by one, and by their hosts: the decision is the same.
+#[track_caller]
+fn evaluate_rules(
+    rules: &[GateRule],
+    request: &RuleRequest<'_>,
+    user: Option<&RuleUser<'_>>,
+) -> RuleDecision {
+    let decision = super::evaluate_rules(rules, request, user);
+    let indexed = IndexedRules::new(rules).evaluate(request, user);
+    assert_eq!(indexed, decision, "{}", request.host);
+    decision
+}
+
 fn rules(text: &str) -> Vec<GateRule> {
     let mut tables: BTreeMap<String, Vec<GateRule>> = toml::from_str(text).unwrap();
     tables.remove("rule").unwrap()
@@ -422,6 +435,56 @@ fn an_uncertainty_never_grants_more_than_any_way_to_resolve_it() {
                 let certain = ask(list, reading, None);
                 assert!(anonymous != Open || certain == Open, "{target} by {list:?}");
             }
+        }
+    }
+}
+
+/// Rules of all hosts, of one host and of hosts below one keep their order.
+#[test]
+fn rules_that_are_found_by_host_decide_in_their_order() {
+    let kinds = [
+        "hosts = [\"app.example.com\"]",
+        "hosts = [\"*.example.com\"]",
+        "hosts = [\"*.com\", \"app.example.com\", \"*.example.com\"]",
+        "hosts = [\"other.example.com\", \"example.com\"]",
+        "paths = [\"/a\"]",
+        "hosts = [\"app.example.com\"]\npaths = [\"/a\"]",
+        "users = [\"alice\"]",
+    ];
+    let accesses = ["open", "password", "code", "deny"];
+    let hosts = [
+        "app.example.com",
+        "other.example.com",
+        "example.com",
+        "x.app.example.com",
+        "com",
+        "app.example.com.evil.test",
+        "app..example.com",
+        "[::1]",
+        "",
+    ];
+    let alice = TestUser::new("alice");
+    // every pair of kinds, and a third one after them
+    for number in 0..kinds.len().pow(2) {
+        let three = [number, number / kinds.len(), number + 3];
+        let lines = [0, 1, 2].map(|place| {
+            let kind = kinds[three[place] % kinds.len()];
+            format!("{kind}\nthen = \"{}\"", accesses[(number + place) % 4])
+        });
+        let text = rules_of(&lines.each_ref().map(String::as_str));
+        let rules = rules(&text);
+        for (host, target) in hosts
+            .iter()
+            .flat_map(|host| [(*host, "/a/b"), (*host, "/%2f")])
+        {
+            let request = RuleRequest {
+                host,
+                target,
+                method: "GET",
+                address: None,
+            };
+            evaluate_rules(&rules, &request, None);
+            evaluate_rules(&rules, &request, Some(&alice.as_rule_user()));
         }
     }
 }

@@ -4,7 +4,6 @@
 
 use super::connection::{CommitResult, StoreConnection};
 use super::locks::{StopsBlocked, WritePermit};
-use rusqlite::Connection;
 use std::time::Duration;
 
 /// Savepoint of one attempt in a transaction that another attempt began.
@@ -66,10 +65,6 @@ impl<'a> OpenTransaction<'a> {
     /// Sets the time limit of SQLite's work from now on.
     pub(in crate::store) fn set_time_limit(&self, limit: Duration) {
         self.store_connection().deadline.set(limit);
-    }
-
-    pub(in crate::store) fn connection(&self) -> &Connection {
-        &self.store_connection().connection
     }
 
     /// Lets the attempts that wait now join this transaction, which has begun.

@@ -48,7 +48,7 @@ impl Transaction<'_> {
             if name.is_some() {
                 "WHERE name = ?1"
             } else {
-                "WHERE ?1 IS NULL"
+                "WHERE CAST(?1 AS TEXT) IS NULL"
             }
         );
         self.query_rows(&sql, [name], |row| {
@@ -87,7 +87,7 @@ impl Transaction<'_> {
         let sql = "INSERT INTO account (name, name_key, created, at_renewal) \
                    SELECT ?1, ?2, ?3, number FROM renewal RETURNING id, at_renewal";
         let columns = (name.name(), name.key().as_str(), now);
-        let (id, renewal) = self.query_row(sql, columns, |row| row.try_into())?;
+        let (id, renewal) = self.query_row(sql, columns, |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(AccountRecord {
             id,
             name: name.name().clone(),
@@ -154,7 +154,7 @@ impl Transaction<'_> {
         account: AccountId,
         now: Timestamp,
     ) -> StoreResult<Timestamp> {
-        let sql = "UPDATE account SET first_sign_in = min(coalesce(first_sign_in, ?2), ?2) WHERE id = ?1 \
+        let sql = "UPDATE account SET first_sign_in = CASE WHEN first_sign_in < ?2 THEN first_sign_in ELSE ?2 END WHERE id = ?1 \
                    RETURNING first_sign_in";
         self.query_row(sql, (account, now), |row| row.get(0))
     }

@@ -47,7 +47,7 @@ impl Transaction<'_> {
     /// changes.
     fn next_app_password_revision(&mut self) -> StoreResult<i64> {
         let sql = "UPDATE app_password_revision SET number = number + 1 RETURNING number";
-        let revision: i64 = self.query_row(sql, [], |row| row.get(0))?;
+        let revision: i64 = self.query_row(sql, (), |row| row.get(0))?;
         // At most a few rows at once: after a long absence of a gate many are too old.
         let sql = "DELETE FROM removed_app_password WHERE (revision, hash) IN \
                    (SELECT revision, hash FROM removed_app_password WHERE revision <= ?1 LIMIT ?2)";
@@ -98,7 +98,7 @@ impl Transaction<'_> {
             if of.is_some() {
                 "WHERE account = ?1 AND"
             } else {
-                "WHERE ?1 IS NULL AND"
+                "WHERE CAST(?1 AS BIGINT) IS NULL AND"
             }
         );
         self.query_rows(&sql, [of], |row| {
@@ -178,14 +178,14 @@ impl Transaction<'_> {
     pub fn record_app_password_use(&mut self, number: i64, at: Timestamp) -> StoreResult<()> {
         let minute = signed(at.0 / 60 * 60);
         let sql =
-            "UPDATE app_password SET last_used = max(coalesce(last_used, 0), ?2) WHERE id = ?1";
+            "UPDATE app_password SET last_used = ?2 WHERE id = ?1 AND coalesce(last_used, 0) < ?2";
         self.execute(sql, (number, minute))
     }
 
     /// Returns the revision of all app passwords.
     pub fn app_passwords_revision(&mut self) -> StoreResult<u64> {
         let sql = "SELECT number FROM app_password_revision";
-        Ok(unsigned(self.query_row(sql, [], |row| row.get(0))?))
+        Ok(unsigned(self.query_row(sql, (), |row| row.get(0))?))
     }
 
     /// Returns all app passwords that are valid at `now`. An unreadable row grants no access and is
@@ -240,21 +240,12 @@ impl Transaction<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::Connection;
+    use crate::store::sqlite::plan_in_new_store;
 
     /// The time of a lookup does not depend on the number of rows.
     #[test]
     fn one_is_found_by_an_index_of_its_hash() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection
-            .execute_batch(include_str!("../sqlite/schema.sql"))
-            .unwrap();
-        let sql = format!("EXPLAIN QUERY PLAN SELECT {FOUND} {BY_HASH}");
-        let mut statement = connection.prepare(&sql).unwrap();
-        let plan = statement
-            .query_map([&[0_u8; 32][..]], |row| row.get(3))
-            .unwrap();
-        let plan: Vec<String> = plan.collect::<rusqlite::Result<_>>().unwrap();
+        let plan = plan_in_new_store(&format!("SELECT {FOUND} {BY_HASH}"));
         assert_eq!(plan.len(), 3, "{plan:?}");
         assert!(
             plan[0].starts_with("SEARCH app_password USING INDEX") && plan[0].ends_with("(hash=?)"),

@@ -1,5 +1,4 @@
-//! Conversions between columns and values, the only place where a type of this program meets one of
-//! the database library. A text or blob that this program did not write is reported as damage of
+//! Conversions between the values of columns and the types of this program. A text or blob that this program did not write is reported as damage of
 //! the store, with what it belongs to; never with its content.
 
 use crate::account::email::EmailAddress;
@@ -17,12 +16,11 @@ use crate::store::{MailAddresses, StoreError};
 use crate::system::clock::Timestamp;
 use crate::token::TokenId;
 use crate::token::session::SessionId;
-use rusqlite::Error;
-use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSqlOutput, Type, ValueRef};
 
-pub(super) use rusqlite::{Result as ColumnResult, Row, ToSql};
+pub(super) use crate::store::StoreResult as ColumnResult;
+pub(super) use crate::store::column::{FromColumn, Row, ToColumn, Value, damaged};
 
-/// Converts to SQLite's signed integers, which hold every time and step that occurs.
+/// Converts to the signed integers of databases, which hold every time and step that occurs.
 pub(super) fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
@@ -35,19 +33,17 @@ pub(super) fn unsigned(value: i64) -> u64 {
 /// `None` if the column is damaged.
 macro_rules! column {
     ($type:ty, $what:literal, $value:ident => $column:expr, $read:ident: $raw:ty => $load:expr) => {
-        impl ToSql for $type {
-            fn to_sql(&self) -> ColumnResult<ToSqlOutput<'_>> {
+        impl ToColumn for $type {
+            fn to_column(&self) -> Value<'_> {
                 let $value = self;
-                Ok($column.into())
+                $column
             }
         }
 
-        impl FromSql for $type {
-            fn column_result(value: ValueRef<'_>) -> FromSqlResult<$type> {
-                let $read = <$raw>::column_result(value)?;
-                let damage =
-                    || FromSqlError::Other(Box::new(StoreError::Damaged($what.to_owned())));
-                $load.ok_or_else(damage)
+        impl FromColumn for $type {
+            fn from_column(value: Value<'_>) -> ColumnResult<$type> {
+                let loaded = <$raw>::from_column(value).ok().and_then(|$read| $load);
+                loaded.ok_or_else(|| damaged($what))
             }
         }
     };
@@ -56,21 +52,21 @@ macro_rules! column {
 /// Implements the conversions of a type that holds an array of bytes.
 macro_rules! bytes_column {
     ($type:ident, $what:literal) => {
-        column!($type, $what, value => &value.0[..], bytes: Vec<u8> => bytes.try_into().ok().map($type));
+        column!($type, $what, value => Value::Blob(&value.0), bytes: Vec<u8> => bytes.try_into().ok().map($type));
     };
 }
 
-column!(AccountId, "an account", id => id.0, id: i64 => Some(AccountId(id)));
-column!(Timestamp, "a time", at => signed(at.0), at: i64 => Some(Timestamp(unsigned(at))));
-column!(Step, "a step", step => signed(step.0), step: i64 => Some(Step(unsigned(step))));
-column!(UserName, "an account's name", name => name.as_str(), text: String => UserName::from_store(&text).ok());
-column!(Label, "a name", name => name.as_str(), text: String => Label::from_store(text).ok());
-column!(EmailAddress, "an e-mail address", to => to.as_str(), text: String => EmailAddress::try_from(text).ok());
-column!(EventKind, "an event", kind => kind.name(), name: String => EventKind::from_name(&name));
-column!(MailedFor, "a mailed code", purpose => purpose.name(), name: String => MailedFor::from_name(&name));
-column!(Algorithm, "an authenticator", algorithm => algorithm.name(), name: String => Algorithm::from_name(&name));
-column!(AppPasswordScope, "an app password's scope", scope => scope.to_string(), text: String => text.parse().ok());
-column!(PasswordHash, "a password", hash => hash.0.as_str(), text: String => Some(PasswordHash(text)));
+column!(AccountId, "an account", id => Value::Integer(id.0), id: i64 => Some(AccountId(id)));
+column!(Timestamp, "a time", at => Value::Integer(signed(at.0)), at: i64 => Some(Timestamp(unsigned(at))));
+column!(Step, "a step", step => Value::Integer(signed(step.0)), step: i64 => Some(Step(unsigned(step))));
+column!(UserName, "an account's name", name => name.as_str().to_column(), text: String => UserName::from_store(&text).ok());
+column!(Label, "a name", name => name.as_str().to_column(), text: String => Label::from_store(text).ok());
+column!(EmailAddress, "an e-mail address", to => to.as_str().to_column(), text: String => EmailAddress::try_from(text).ok());
+column!(EventKind, "an event", kind => kind.name().to_column(), name: String => EventKind::from_name(&name));
+column!(MailedFor, "a mailed code", purpose => purpose.name().to_column(), name: String => MailedFor::from_name(&name));
+column!(Algorithm, "an authenticator", algorithm => algorithm.name().to_column(), name: String => Algorithm::from_name(&name));
+column!(AppPasswordScope, "an app password's scope", scope => Value::Text(scope.to_string().into()), text: String => text.parse().ok());
+column!(PasswordHash, "a password", hash => hash.0.as_str().to_column(), text: String => Some(PasswordHash(text)));
 bytes_column!(SecretFingerprint, "a step floor");
 bytes_column!(RecoveryHash, "a recovery code");
 bytes_column!(OneTimeHash, "a one-time code");
@@ -80,52 +76,19 @@ bytes_column!(BrowserHash, "a trusted browser");
 bytes_column!(SessionId, "a session");
 bytes_column!(TokenId, "a login token");
 
-/// Returns the error of a damaged value.
-pub(super) fn damaged(what: &str) -> Error {
-    let damage = StoreError::Damaged(what.to_owned());
-    Error::FromSqlConversionFailure(0, Type::Null, Box::new(damage))
-}
-
 /// Says of a damaged value what it belongs to here.
 pub(super) fn named<T>(read: ColumnResult<T>, what: &str) -> ColumnResult<T> {
     read.map_err(|error| match error {
-        Error::FromSqlConversionFailure(..) => damaged(what),
+        StoreError::Damaged(_) => damaged(what),
         error => error,
     })
-}
-
-impl From<Error> for StoreError {
-    fn from(error: Error) -> StoreError {
-        StoreError::from(&error)
-    }
-}
-
-impl From<&Error> for StoreError {
-    fn from(error: &Error) -> StoreError {
-        use rusqlite::ErrorCode::*;
-        if let Error::FromSqlConversionFailure(_, _, source) = error {
-            if let Some(StoreError::Damaged(what)) = source.downcast_ref() {
-                return StoreError::Damaged(what.clone());
-            }
-        }
-        match error.sqlite_error_code() {
-            // the last one is reported when another process recovers the WAL for too long
-            Some(DatabaseBusy | DatabaseLocked | FileLockingProtocolFailed) => StoreError::Busy,
-            Some(DiskFull) => StoreError::Full,
-            Some(OperationInterrupted) => StoreError::TooLong,
-            Some(TooBig) => StoreError::Damaged("it holds a value that is too long".to_owned()),
-            Some(ReadOnly | CannotOpen | PermissionDenied) => StoreError::ReadOnly,
-            Some(DatabaseCorrupt | NotADatabase) => StoreError::Damaged(error.to_string()),
-            _ => StoreError::Engine(error.to_string()),
-        }
-    }
 }
 
 /// Turns the error of a damaged value into `None`.
 pub(super) fn readable<T>(read: ColumnResult<T>) -> ColumnResult<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),
-        Err(Error::FromSqlConversionFailure(..)) => Ok(None),
+        Err(StoreError::Damaged(_)) => Ok(None),
         Err(error) => Err(error),
     }
 }

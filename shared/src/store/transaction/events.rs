@@ -2,7 +2,7 @@
 //! the account.
 
 use super::Transaction;
-use super::convert::{ColumnResult, Row, ToSql, named, signed};
+use super::convert::{ColumnResult, Row, ToColumn, named, signed};
 use crate::account::email::EmailAddress;
 use crate::account::event::{
     AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
@@ -12,8 +12,9 @@ use crate::store::{LoggedEvent, MAX_NOTIFICATIONS, Notification, StoreResult};
 use crate::system::clock::Timestamp;
 
 /// Conditions of an [`EventFilter`], in the order of its fields.
-const FILTER: &str = "(?1 IS NULL OR account = ?1) AND (?2 IS NULL OR kind = ?2) AND (?3 IS NULL OR service = ?3) \
-                     AND (?4 IS NULL OR at >= ?4) AND (?5 IS NULL OR at <= ?5)";
+const FILTER: &str = "(CAST(?1 AS TEXT) IS NULL OR account = ?1) AND (CAST(?2 AS TEXT) IS NULL OR kind = ?2) \
+                     AND (CAST(?3 AS TEXT) IS NULL OR service = ?3) \
+                     AND (CAST(?4 AS BIGINT) IS NULL OR at >= ?4) AND (CAST(?5 AS BIGINT) IS NULL OR at <= ?5)";
 
 /// Reads an event whose columns begin with column `first`.
 fn audit_event(row: &Row<'_>, first: usize, what: &str) -> ColumnResult<AuditEvent> {
@@ -29,7 +30,7 @@ fn audit_event(row: &Row<'_>, first: usize, what: &str) -> ColumnResult<AuditEve
 }
 
 /// Returns the columns of an event, as [`audit_event`] reads them.
-fn event_columns(event: &AuditEvent) -> [&dyn ToSql; 7] {
+fn event_columns(event: &AuditEvent) -> [&dyn ToColumn; 7] {
     [
         &event.at,
         &event.account,
@@ -46,7 +47,7 @@ impl Transaction<'_> {
     /// `limit`.
     fn count_in_a_day(&mut self, event: &AuditEvent, limit: u32) -> StoreResult<u32> {
         let sql = "SELECT count(*) FROM (SELECT 1 FROM event \
-                   WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5)";
+                   WHERE account = ?1 AND kind = ?2 AND at > ?3 AND at <= ?4 LIMIT ?5) AS found";
         let (since, until) = (event.at.minus(DAY), event.at);
         let of_day = (&event.account, event.kind, since, until, limit);
         self.query_row(sql, of_day, |row| row.get(0))
@@ -108,9 +109,8 @@ impl Transaction<'_> {
             }
         }
         let sql = "INSERT INTO event (at, account, kind, service, origin, principal, cause) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-        self.execute(sql, columns)?;
-        let newest = self.last_insert_rowid();
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id";
+        let newest: i64 = self.query_row(sql, columns, |row| row.get(0))?;
         // Two for each new one: no sign-in pays for many, and a clock ahead of time removes few.
         let sql = "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE id <= ?1 ORDER BY id LIMIT 2)";
         self.execute(sql, [newest - i64::from(MAX_EVENTS)])?;
@@ -177,8 +177,8 @@ impl Transaction<'_> {
         let sql = "INSERT INTO notification (at, account, kind, service, origin, principal, cause, address, due) \
                    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?1 \
                    WHERE (SELECT count(*) FROM notification WHERE account = ?2) < ?9";
-        let more: [&dyn ToSql; 2] = [to, &MAX_NOTIFICATIONS];
-        self.execute(sql, &*[&event_columns(event)[..], &more].concat())
+        let more: [&dyn ToColumn; 2] = [to, &MAX_NOTIFICATIONS];
+        self.execute(sql, [&event_columns(event)[..], &more].concat())
     }
 
     /// Returns at most `limit` notifications that are due, oldest first. Includes those due after
@@ -190,8 +190,8 @@ impl Transaction<'_> {
         limit: usize,
     ) -> StoreResult<Vec<Notification>> {
         let sql = "SELECT id, address, at, account, kind, service, origin, principal, cause FROM notification \
-                   WHERE id IN (SELECT id FROM (SELECT id FROM notification WHERE due <= ?1 ORDER BY due LIMIT ?3) \
-                   UNION SELECT id FROM (SELECT id FROM notification WHERE due > ?2 ORDER BY due LIMIT ?3)) \
+                   WHERE id IN (SELECT id FROM (SELECT id FROM notification WHERE due <= ?1 ORDER BY due LIMIT ?3) AS due \
+                   UNION SELECT id FROM (SELECT id FROM notification WHERE due > ?2 ORDER BY due LIMIT ?3) AS ahead) \
                    ORDER BY id LIMIT ?3";
         let parameters = (now, latest, signed(limit as u64));
         self.query_rows(sql, parameters, |row| {

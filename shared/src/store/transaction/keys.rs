@@ -33,11 +33,17 @@ fn reseal_statement(sealed_in: SealedValue) -> &'static str {
 /// the time now.
 fn table(what: KeyBound) -> (&'static str, &'static str) {
     match what {
-        KeyBound::Password => ("account", "password IS NOT NULL AND ?1 >= 0"),
-        KeyBound::RecoveryCodes => ("recovery_code", "used_at IS NULL AND ?1 >= 0"),
-        KeyBound::OneTimeCodes => ("one_time_code", "NOT used AND expires > ?1"),
+        KeyBound::Password => (
+            "account",
+            "password IS NOT NULL AND CAST(?1 AS BIGINT) >= 0",
+        ),
+        KeyBound::RecoveryCodes => (
+            "recovery_code",
+            "used_at IS NULL AND CAST(?1 AS BIGINT) >= 0",
+        ),
+        KeyBound::OneTimeCodes => ("one_time_code", "used = 0 AND expires > ?1"),
         KeyBound::AppPasswords => ("app_password", "(expires IS NULL OR expires > ?1)"),
-        KeyBound::MailedCodes => ("mailed_code", "NOT used AND expires > ?1"),
+        KeyBound::MailedCodes => ("mailed_code", "used = 0 AND expires > ?1"),
         KeyBound::Browsers => ("trusted_browser", "expires > ?1"),
         KeyBound::Sessions => ("session", "expires > ?1"),
     }
@@ -103,7 +109,7 @@ impl Transaction<'_> {
     pub fn data_keys(&mut self) -> StoreResult<Vec<WrappedKey>> {
         // `Vault::open` refuses more keys than there are
         let sql = "SELECT purpose, master, wrapped FROM data_key LIMIT 65";
-        self.query_rows(sql, [], |row| {
+        self.query_rows(sql, (), |row| {
             Ok(WrappedKey {
                 purpose: row.get(0)?,
                 master: named(row.get(1), "a data key")?,
@@ -114,7 +120,7 @@ impl Transaction<'_> {
 
     /// Replaces all wrapped data keys.
     pub fn replace_data_keys(&mut self, keys: &[WrappedKey]) -> StoreResult<()> {
-        self.execute("DELETE FROM data_key", [])?;
+        self.execute("DELETE FROM data_key", ())?;
         for key in keys {
             let sql = "INSERT INTO data_key (purpose, master, wrapped) VALUES (?1, ?2, ?3)";
             self.execute(sql, (&key.purpose, key.master, &key.wrapped))?;
@@ -164,7 +170,7 @@ impl Transaction<'_> {
         // generation_revision stays: everything of an older generation is signed with a key that no
         // longer exists, so that no gate needs to know. For the same reason revoked sessions stay
         // until they are old enough.
-        self.execute("UPDATE renewal SET number = number + 1", [])?;
+        self.execute("UPDATE renewal SET number = number + 1", ())?;
         self.all_app_passwords_changed()
     }
 

@@ -87,7 +87,7 @@ impl Transaction<'_> {
     }
 
     pub fn consume_mailed_code(&mut self, account: AccountId) -> StoreResult<()> {
-        let sql = "UPDATE mailed_code SET used = TRUE WHERE account = ?1";
+        let sql = "UPDATE mailed_code SET used = 1 WHERE account = ?1";
         self.execute(sql, [account])
     }
 
@@ -108,9 +108,9 @@ impl Transaction<'_> {
     ) -> StoreResult<i64> {
         self.execute("DELETE FROM outbox WHERE account = ?1", [account])?;
         let sql = "INSERT INTO outbox (account, address, purpose, expires, sealed, fate) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-        self.execute(sql, (account, to, purpose, expires, sealed, WAITING))?;
-        Ok(self.last_insert_rowid())
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
+        let row = (account, to, purpose, expires, sealed, WAITING);
+        self.query_row(sql, row, |row| row.get(0))
     }
 
     /// Returns at most `limit` waiting mails whose codes have not expired, oldest first.
@@ -172,8 +172,9 @@ impl Transaction<'_> {
             MailState::Sent => (SENT, None),
             MailState::Failed(why) => (FAILED, Some(why.as_str())),
         };
-        let sql = "UPDATE outbox SET fate = ?2, why = ?3, sealed = x'' WHERE id = ?1";
-        self.execute(sql, (number, fate, why))
+        let sql = "UPDATE outbox SET fate = ?2, why = ?3, sealed = ?4 WHERE id = ?1";
+        let no_code: &[u8] = &[];
+        self.execute(sql, (number, fate, why, no_code))
     }
 
     /// Returns the state of a mail, if its row still exists.

@@ -70,7 +70,7 @@ impl Transaction<'_> {
             "SELECT account.name, count(*) FROM {table} JOIN account ON account.id = {table}.account \
              WHERE {unused} GROUP BY account.id ORDER BY account.name"
         );
-        self.query_rows(&sql, [], |row| Ok((row.get(0)?, unsigned(row.get(1)?))))
+        self.query_rows(&sql, (), |row| Ok((row.get(0)?, unsigned(row.get(1)?))))
     }
 
     /// Returns at most `limit` authenticators with numbers above `after`, in order.
@@ -114,7 +114,7 @@ impl Transaction<'_> {
     /// Returns when the newest event took place.
     pub fn newest_event_time(&mut self) -> StoreResult<Option<Timestamp>> {
         let sql = "SELECT at FROM event WHERE id = (SELECT max(id) FROM event)";
-        self.find_row(sql, [], |row| row.get(0))
+        self.find_row(sql, (), |row| row.get(0))
     }
 
     /// Returns whether this store was itself restored from a backup, at this time or later.
@@ -125,7 +125,8 @@ impl Transaction<'_> {
 
     /// Records that a step above the floor may have been accepted. The floor stays.
     pub fn refuse_step(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
-        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        let sql =
+            "INSERT INTO accepted_step (fingerprint, step) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.execute(sql, (fingerprint, step))
     }
 
@@ -179,7 +180,7 @@ impl Transaction<'_> {
     ) -> StoreResult<Vec<(i64, Vec<u8>)>> {
         let (condition, order) = match what {
             RestoredCredential::RecoveryCodes => ("(account, hash) > (?1, ?2)", "account, hash"),
-            RestoredCredential::AppPasswords => ("?1 >= 0 AND hash > ?2", "hash"),
+            RestoredCredential::AppPasswords => ("CAST(?1 AS BIGINT) >= 0 AND hash > ?2", "hash"),
         };
         let table = table(what);
         let sql = format!(
@@ -210,11 +211,6 @@ impl Transaction<'_> {
         let table = table(what);
         let sql = format!("DELETE FROM {table} WHERE account = ?1 AND hash = ?2");
         self.execute(&sql, (account, hash))
-    }
-
-    /// Runs a statement that may read a whole table, since nobody waits for this store.
-    fn execute_unchecked(&self, sql: &str) -> StoreResult<()> {
-        Ok(self.open.connection().execute(sql, []).map(drop)?)
     }
 }
 

@@ -16,7 +16,8 @@ impl Transaction<'_> {
     /// Returns what was revoked after a revision and is still stored; after 0 everything.
     pub fn revoked_sessions_after(&mut self, after: u64) -> StoreResult<RevokedSessions> {
         let sql = "SELECT number, forgotten FROM revision";
-        let (revision, forgotten) = self.query_row(sql, [], |row| row.try_into())?;
+        let (revision, forgotten) =
+            self.query_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let mut revoked = RevokedSessions::new(unsigned(revision), unsigned(forgotten));
         let after = signed(after).max(forgotten);
         let sql = "SELECT id, revision FROM revoked_session WHERE revision > ?1";
@@ -30,7 +31,10 @@ impl Transaction<'_> {
         let sql = "SELECT id, generation + number, generation_revision FROM account, renewal \
                    WHERE generation_revision > 0 AND generation_revision > ?1 \
                    UNION ALL SELECT id, 9223372036854775807, revision FROM removed_account WHERE revision > ?1";
-        for (id, generation, at) in self.query_rows(sql, [after], |row| row.try_into())? {
+        let raised = self.query_rows(sql, [after], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?;
+        for (id, generation, at) in raised {
             revoked.raise_generation(id, unsigned(generation), unsigned(at));
         }
         Ok(revoked)
@@ -46,7 +50,7 @@ impl Transaction<'_> {
     /// wrongly.
     pub fn forget_revocations(&mut self, now: Timestamp) -> StoreResult<()> {
         let sql = "SELECT number, at FROM revision_time ORDER BY number DESC LIMIT 1";
-        let last = self.find_row(sql, [], |row| row.try_into())?;
+        let last = self.find_row(sql, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
         let number = signed(self.revision()?);
         // no row while the clock is before the last one
         if last.is_none_or(|(last, at)| number > last && now >= Timestamp::plus(at, REVISION_TIMES))
@@ -56,8 +60,7 @@ impl Transaction<'_> {
         }
         let sql = "SELECT max(number) FROM revision_time WHERE at < ?1";
         let over = now.minus(REVOCATIONS_KEPT);
-        let Some(forgotten) = self.query_row(sql, [over], |row| row.get::<_, Option<i64>>(0))?
-        else {
+        let Some(forgotten) = self.query_row(sql, [over], |row| row.get::<Option<i64>>(0))? else {
             return Ok(());
         };
         self.execute("UPDATE revision SET forgotten = ?1", [forgotten])?;
@@ -70,13 +73,13 @@ impl Transaction<'_> {
 
     /// Raises the revision, which makes every gate's copy stale. Returns the new revision.
     pub fn raise_revision(&mut self) -> StoreResult<u64> {
-        self.execute("UPDATE revision SET number = number + 1", [])?;
+        self.execute("UPDATE revision SET number = number + 1", ())?;
         self.revision()
     }
 
     pub fn revision(&mut self) -> StoreResult<u64> {
         let sql = "SELECT number FROM revision";
-        Ok(unsigned(self.query_row(sql, [], |row| row.get(0))?))
+        Ok(unsigned(self.query_row(sql, (), |row| row.get(0))?))
     }
 
     /// Records the revision that a gate has read.

@@ -44,13 +44,13 @@ impl Transaction<'_> {
         new: &AuthenticatorRecord,
     ) -> StoreResult<()> {
         let sql = "INSERT INTO authenticator (account, name, algorithm, digits, period, created) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
         let (algorithm, digits) = (new.parameters.algorithm, new.parameters.digits);
         let (name, period) = (&new.name, signed(new.parameters.moving.period()));
         let row = (account, name, algorithm, digits, period, new.created);
-        self.execute(sql, row)?;
+        let number: i64 = self.query_row(sql, row, |row| row.get(0))?;
         let sql = "INSERT INTO secret (authenticator, sealed) VALUES (?1, ?2)";
-        self.execute(sql, (self.last_insert_rowid(), &new.sealed))
+        self.execute(sql, (number, &new.sealed))
     }
 
     /// Replaces the sealed secret by another sealing of the same secret.
@@ -92,9 +92,10 @@ impl Transaction<'_> {
     /// Records an accepted step. That step and every older one are used.
     pub fn raise_floor(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
-                   ON CONFLICT (fingerprint) DO UPDATE SET step = max(step, excluded.step)";
+                   ON CONFLICT (fingerprint) DO UPDATE SET step = excluded.step WHERE floor.step < excluded.step";
         self.execute(sql, (fingerprint, step))?;
-        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        let sql =
+            "INSERT INTO accepted_step (fingerprint, step) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.execute(sql, (fingerprint, step))?;
         let sql = "DELETE FROM accepted_step WHERE fingerprint = ?1 AND step < (SELECT step FROM accepted_step \
                    WHERE fingerprint = ?1 AND step <= ?2 ORDER BY step DESC LIMIT 1 OFFSET ?3)";
@@ -109,16 +110,20 @@ impl Transaction<'_> {
         from: Step,
         to: Step,
     ) -> StoreResult<()> {
-        let sql = "INSERT OR IGNORE INTO accepted_step (fingerprint, step) VALUES (?1, ?2)";
+        let sql =
+            "INSERT INTO accepted_step (fingerprint, step) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.execute(sql, (fingerprint, from))?;
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = excluded.step";
         self.execute(sql, (fingerprint, to))?;
         // if the maximum of steps is stored, older ones may have been deleted: everything up to the
         // oldest stored one stays used
-        let sql = "UPDATE floor SET step = max(step, coalesce((SELECT step FROM accepted_step \
-                   WHERE fingerprint = ?1 AND step <= ?2 ORDER BY step DESC LIMIT 1 OFFSET ?3), 0)) WHERE fingerprint = ?1";
-        self.execute(sql, (fingerprint, from, STEPS_KEPT - 1))
+        let sql = "SELECT step FROM accepted_step WHERE fingerprint = ?1 AND step <= ?2 \
+                   ORDER BY step DESC LIMIT 1 OFFSET ?3";
+        let oldest: Option<Step> =
+            self.find_row(sql, (fingerprint, from, STEPS_KEPT - 1), |row| row.get(0))?;
+        let sql = "UPDATE floor SET step = ?2 WHERE fingerprint = ?1 AND step < ?2";
+        oldest.map_or(Ok(()), |oldest| self.execute(sql, (fingerprint, oldest)))
     }
 
     /// Returns the newest accepted steps, and all accepted steps above the floor.
@@ -191,7 +196,7 @@ impl Transaction<'_> {
     }
 
     pub fn consume_one_time_code(&mut self, account: AccountId) -> StoreResult<()> {
-        let sql = "UPDATE one_time_code SET used = TRUE WHERE account = ?1";
+        let sql = "UPDATE one_time_code SET used = 1 WHERE account = ?1";
         self.execute(sql, [account])
     }
 }

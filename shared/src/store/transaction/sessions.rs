@@ -37,7 +37,7 @@ fn session_record(row: &Row<'_>) -> ColumnResult<SessionRecord> {
         created: row.get(3)?,
         last_seen: row.get(4)?,
         expires: row.get(5)?,
-        trusted_browser: row.get::<_, Option<i64>>(6)?.map(session_browser),
+        trusted_browser: row.get::<Option<i64>>(6)?.map(session_browser),
     })
 }
 
@@ -207,7 +207,8 @@ impl Transaction<'_> {
     /// Ends one session. Returns whether there was one. A session that is unknown is revoked too,
     /// so that its id can never become valid.
     pub fn end_session(&mut self, id: SessionId) -> StoreResult<bool> {
-        let sql = "INSERT OR IGNORE INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision";
+        let sql = "INSERT INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision \
+                   WHERE TRUE ON CONFLICT DO NOTHING";
         self.execute(sql, [id])?;
         Ok(self.execute_counted("DELETE FROM session WHERE id = ?1", [id])? > 0)
     }
@@ -217,11 +218,11 @@ impl Transaction<'_> {
         let sql = "DELETE FROM trusted_browser WHERE account = ?1 AND expires < ?2";
         self.execute(sql, (new.account, new.created))?;
         let sql = "INSERT INTO trusted_browser (account, name, address, created, last_seen, expires) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6) RETURNING id";
         let (account, name, address) = (new.account, &new.name, &new.address);
         let (created, seen, expires) = (new.created, new.last_seen, new.expires);
-        self.execute(sql, (account, name, address, created, seen, expires))?;
-        Ok(self.last_insert_rowid())
+        let row = (account, name, address, created, seen, expires);
+        self.query_row(sql, row, |row| row.get(0))
     }
 
     /// Returns an account's trusted browsers that are valid at `now`, newest first.

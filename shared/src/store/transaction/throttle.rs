@@ -104,7 +104,7 @@ impl Transaction<'_> {
         // as a range, which the index on `scope` supports
         let (from, to) = (format!("{KEY_PREFIX} "), format!("{KEY_PREFIX}!"));
         let sql = "SELECT count(*) FROM (SELECT DISTINCT scope FROM failure \
-                   WHERE owner = ?1 AND phase = ?2 AND scope > ?3 AND scope < ?4 AND scope <> ?5 AND at >= ?6 LIMIT ?7)";
+                   WHERE owner = ?1 AND phase = ?2 AND scope > ?3 AND scope < ?4 AND scope <> ?5 AND at >= ?6 LIMIT ?7) AS found";
         let row = (owner, phase, from, to, scope, since, most);
         self.query_row(sql, row, |row| row.get(0))
     }
@@ -123,10 +123,10 @@ impl Transaction<'_> {
         self.execute(sql, (owner, phase, &scope, since))?;
         self.clear_failures(failure.at.minus(LOCK_WINDOW), CLEARED_AT_ONCE)?;
         let sql = "INSERT INTO failure (owner, phase, scope, at, cost, factor, address) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) RETURNING id";
         let (at, wrong) = (failure.at, factor_name(wrong));
-        self.execute(sql, (owner, phase, &scope, at, failure.cost, wrong, from))?;
-        Ok(FailureId(self.last_insert_rowid()))
+        let row = (owner, phase, &scope, at, failure.cost, wrong, from);
+        self.query_row(sql, row, |row| row.get(0).map(FailureId))
     }
 
     /// Removes the failures that were recorded before an input turned out to be right.
@@ -172,8 +172,7 @@ impl Transaction<'_> {
 
     pub fn lock_bucket(&mut self, bucket: &BucketKey, now: Timestamp) -> StoreResult<()> {
         let (owner, phase, scope) = bucket_columns(bucket);
-        let sql =
-            "INSERT OR IGNORE INTO bucket_lock (owner, phase, scope, at) VALUES (?1, ?2, ?3, ?4)";
+        let sql = "INSERT INTO bucket_lock (owner, phase, scope, at) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
         self.execute(sql, (owner, phase, scope, now))
     }
 
@@ -239,9 +238,8 @@ impl Transaction<'_> {
         self.execute(sql, (from, at))?;
         self.clear_address_failures(since, CLEARED_AT_ONCE)?;
         let sql = "INSERT INTO address_failure (address, at) SELECT ?1, ?2 WHERE (SELECT count(*) FROM \
-                   (SELECT 1 FROM address_failure WHERE address = ?1 LIMIT ?3)) < ?3";
-        let added = self.execute_counted(sql, (from, at, limit))? > 0;
-        Ok(added.then(|| FailureId(self.last_insert_rowid())))
+                   (SELECT 1 FROM address_failure WHERE address = ?1 LIMIT ?3) AS found) < ?3 RETURNING id";
+        self.find_row(sql, (from, at, limit), |row| row.get(0).map(FailureId))
     }
 
     /// Returns whether access was granted to the account from an address between `since` and

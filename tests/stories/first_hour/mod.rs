@@ -2,8 +2,8 @@
 //! real systemd with the units and their sandboxes, sshd, sudo, nginx and a browser.
 //!
 //! `hour` is the person who follows README, with `postern check` after each step. `ssh` and `web`
-//! are those who sign in from outside, `console` those on the host. `packages` is an administrator who
-//! installs with apt.
+//! are those who sign in from outside, `console` those on the host. `packages` is an administrator
+//! who installs with apt.
 
 mod codes;
 mod console;

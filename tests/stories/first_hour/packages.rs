@@ -172,9 +172,7 @@ fn guide(contained: &str) -> Vec<String> {
 fn protect_ssh(host: &BootedHost, people: &People) -> Codes {
     host.does("sudo postern init");
     host.does("sudo systemctl enable --now posternd");
-    let enrolled = host.does("sudo postern enroll alice --no-confirm --json");
-    let enrolled: serde_json::Value = serde_json::from_str(enrolled.trim()).expect("JSON");
-    let mut codes = Codes::scan(enrolled["otpauth_url"].as_str().expect("an otpauth_url"));
+    let mut codes = Codes::printed(&host.does("sudo postern enroll alice --no-confirm --json"));
     host.does("sudo useradd --system ansible");
     for line in readme::commands("README.md", "2. SSH") {
         host.does(&line.replace(" config/", " /usr/share/doc/postern/examples/"));
@@ -235,8 +233,8 @@ fn upgrade(host: &BootedHost, key: &SigningKey, people: &People, codes: &mut Cod
         host.runs("cat /etc/postern/postern.toml"),
         "\nurl = \"https://auth.example.com/\"",
     );
-    let mut other = Codes::of_another_app(host, "alice", "laptop");
-    host.with_key(&people.alice).enters_with(&other.next());
+    let mut others = Codes::of_another_app(host, "alice", "second");
+    host.with_key(&people.alice).enters_with(&others.next());
 }
 
 /// Removing the module or its daemon from under sshd would deny everyone.

@@ -80,6 +80,14 @@ pub(super) fn line_to_change(
     Some((place, line.replace("{header}", header_of(mistake))))
 }
 
+/// Returns the folder of the files that a sample includes, for which its lines have `@FOLDER@`.
+pub(super) fn folder(proxy: ProxyKind) -> &'static str {
+    match proxy {
+        ProxyKind::Apache => "/etc/apache2",
+        _ => "/etc/caddy",
+    }
+}
+
 /// Returns the header that a mistake is about.
 fn header_of(mistake: ProxyMistake) -> &'static str {
     match mistake {

@@ -219,7 +219,7 @@ impl UrlCheck<'_> {
                     let line = line
                         .replace("@APP_HOST@", &self.url.origin.host)
                         .replace("@GATE_HOST@", gate)
-                        .replace("@FOLDER@", "/etc/caddy");
+                        .replace("@FOLDER@", advice::folder(proxy));
                     format!("{}, {place}: {line}", proxy.name())
                 }
             },

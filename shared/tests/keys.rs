@@ -375,6 +375,9 @@ impl TestStore {
 /// The fault: all logins waited while the rows of every account were read and removed.
 #[test]
 fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_time() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone, whose limit of a value cuts the rotation off
+    }
     let (mut test, alice, opened) = cut_off();
     let of_alice = "recovery_code JOIN account ON account.id = account WHERE name = 'alice'";
     let (all, hers) = (test.count("recovery_code"), test.count(of_alice));
@@ -418,6 +421,9 @@ fn what_hung_on_renewed_keys_is_over_at_once_and_removed_a_few_accounts_at_a_tim
 
 #[test]
 fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_is_newer() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone, whose limit of a value cuts the rotation off
+    }
     let (mut test, alice, opened) = cut_off();
     test.sets_password("alice");
     test.issues_one_time_code("alice", NOW);
@@ -446,6 +452,9 @@ fn a_renewal_that_was_cut_off_is_finished_by_the_next_rotation_and_leaves_what_i
 
 #[test]
 fn a_renewal_that_was_cut_off_reports_at_the_next_what_had_ended_and_was_still_there() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone, whose limit of a value cuts the rotation off
+    }
     let (mut test, ..) = cut_off();
     let ended = test.rotates(Renewal::All).ended;
     assert_eq!(ended.len() as i64, OTHERS % AT_ONCE + 1);
@@ -460,6 +469,9 @@ fn a_renewal_that_was_cut_off_reports_at_the_next_what_had_ended_and_was_still_t
 /// The remaining rows are removed without another rotation.
 #[test]
 fn a_gate_that_clears_the_store_removes_what_ended_with_its_keys() {
+    if crate::test_store::is_postgres() {
+        return; // of SQLite alone, whose limit of a value cuts the rotation off
+    }
     let (mut test, ..) = cut_off();
     test.app_passwords().remove_expired_rows(NOW).unwrap();
     assert_eq!(

@@ -9,10 +9,6 @@ use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 const SERVER: &str = "POSTERN_TEST_POSTGRES";
 
-/// What SQLite has under this name, for tests that fill tables: 32 bytes.
-const RANDOM_BLOB: &str = "CREATE FUNCTION randomblob(integer) RETURNS bytea LANGUAGE sql \
-    AS $$SELECT decode(md5(random()::text) || md5(random()::text), 'hex')$$";
-
 /// A database that is removed when it is dropped.
 pub(crate) struct TestDatabase(Database);
 
@@ -41,7 +37,6 @@ impl TestDatabase {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let name = format!("store_{}_{number}", std::process::id());
             run_at("postgres", &format!("CREATE DATABASE {name}"));
-            run_at(&name, RANDOM_BLOB);
             TestDatabase(Database(name))
         })
     }

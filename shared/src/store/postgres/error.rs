@@ -22,6 +22,9 @@ impl From<Error> for StoreError {
             {
                 StoreError::Busy
             }
+            () if *code == SqlState::UNDEFINED_TABLE => StoreError::Engine(
+                "the database holds no store of Postern; create it with postern init".to_owned(),
+            ),
             () if *code == SqlState::QUERY_CANCELED => StoreError::TooLong,
             () if *code == SqlState::DISK_FULL => StoreError::Full,
             () if *code == SqlState::READ_ONLY_SQL_TRANSACTION => StoreError::Engine(

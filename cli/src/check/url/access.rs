@@ -13,6 +13,9 @@ use postern_shared::config::gate::rule::RuleAccess;
 use postern_shared::policy::rule::{RuleRequest, evaluate_rules};
 use std::io;
 
+/// A path that no file and no application has.
+const NUL_PATH: &str = "/%00";
+
 /// Whether a request passed the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Passage {
@@ -99,6 +102,14 @@ impl UrlCheck<'_> {
             let Ok(answer) = self.send_and_follow(&probe.request) else {
                 continue;
             };
+            // Apache answers so by itself, whatever the path leads to
+            if probe.request.target == NUL_PATH
+                && answer.status == 404
+                && !self.has_arrived(&answer)
+            {
+                denied += 1;
+                continue;
+            }
             if self.is_open_by_rule(&probe.request)
                 || probe.is_elsewhere && self.is_answered_elsewhere(&answer)
             {
@@ -230,7 +241,7 @@ impl UrlCheck<'_> {
             "/%2e%2e/",
             "/x/../",
             "/.%2e/",
-            "/%00",
+            NUL_PATH,
             "/%zz",
             "/;/",
             "/%2f",

@@ -11,6 +11,7 @@ use super::sign_in::{CookieJar, at};
 use crate::check::finding::Finding;
 use crate::terminal::output::{CommandResult, Output};
 use postern_shared::account::name::UserName;
+use postern_shared::config::gate::ProxyKind;
 
 /// Headers that name the user.
 pub(super) const IDENTITY: [&str; 4] = [
@@ -319,6 +320,8 @@ impl UrlCheck<'_> {
         let what = format!("cookies of 21 kB lead to {}", answer.status);
         match answer.status {
             500.. => self.fault("identity", what, ProxyMistake::SmallBuffers),
+            // Apache takes 8 kB of cookies in all, unless LimitRequestFieldSize is raised
+            400 if self.proxy == Some(ProxyKind::Apache) => {}
             400..=499 => self.warning("identity", what, ProxyMistake::SmallBuffers),
             _ => {}
         }

@@ -420,11 +420,6 @@ pub(super) fn apache() -> Vec<Mistake> {
             "RequestHeader unset X-Forwarded-User early",
         )
         .in_file(HEADER_FILE),
-        missing(
-            "    RewriteRule \"^/check/\" \"-\" [R=404,L]\n",
-            PUBLIC_CHECK,
-            "RewriteRule \"^/check/\" \"-\" [R=404,L]",
-        ),
         mistake(
             "Protocols h2 http/1.1",
             "Protocols http/1.1",

@@ -2,9 +2,7 @@
 //! and REMOTE_ADDR of a FastCGI request, and HTTP_HOST. [`super::fastcgi::params`] gives them as
 //! headers.
 
-use super::original_request::{
-    ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
-};
+use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
 use postern_shared::network::address::Address;
 
@@ -28,21 +26,7 @@ pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, Co
     }
     let authority = client_value(headers, HOST, address)?;
     let target = without_origin(client_value(headers, URI, address)?, authority);
-    for (is_valid, name) in [
-        (is_method(method), METHOD),
-        (is_authority(authority), HOST),
-        (is_target(target), URI),
-    ] {
-        if !is_valid {
-            return Err(ContractError::Client(name, address));
-        }
-    }
-    Ok(OriginalRequest {
-        method,
-        authority,
-        target,
-        address,
-    })
+    OriginalRequest::validated(address, (METHOD, method), (HOST, authority), (URI, target))
 }
 
 /// Returns the path of a target in absolute form (RFC 9112, section 3.2.2), unless it names another

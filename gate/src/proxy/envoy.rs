@@ -6,9 +6,7 @@
 
 use super::contract::CheckRequest;
 use super::forwarded::{parse_client_address, require_https};
-use super::original_request::{
-    ContractError, OriginalRequest, client_value, is_authority, is_method, is_target,
-};
+use super::original_request::{ContractError, OriginalRequest, client_value};
 use hyper::http::uri::{Authority, PathAndQuery};
 use postern_shared::network::address::Address;
 
@@ -36,7 +34,6 @@ pub(super) fn parse_check<'a>(
     let method = check.method.as_str();
     let target = check.uri.path_and_query().map(PathAndQuery::as_str);
     let target = target.and_then(|target| target.strip_prefix(prefix));
-    let target = target.filter(|target| is_target(target));
     let target = target.ok_or(ContractError::Client(PATH, address))?;
     let authority = match check.uri.authority().map(Authority::as_str) {
         None => client_value(headers, HOST, address)?,
@@ -44,17 +41,7 @@ pub(super) fn parse_check<'a>(
         Some(authority) if headers.get_all(HOST).iter().all(|host| host == authority) => authority,
         Some(_) => return Err(ContractError::Client(HOST, address)),
     };
-    for (is_valid, name) in [(is_method(method), METHOD), (is_authority(authority), HOST)] {
-        if !is_valid {
-            return Err(ContractError::Client(name, address));
-        }
-    }
-    Ok(OriginalRequest {
-        method,
-        authority,
-        target,
-        address,
-    })
+    OriginalRequest::validated(address, (METHOD, method), (HOST, authority), (PATH, target))
 }
 
 #[cfg(test)]

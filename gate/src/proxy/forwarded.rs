@@ -1,9 +1,7 @@
 //! Contract of Traefik's ForwardAuth (with trustForwardHeader off), of Caddy's forward_auth, and of
 //! Postern's Lua for HAProxy: X-Forwarded-Method, -Proto, -Host, -Uri and -For.
 
-use super::original_request::{
-    ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
-};
+use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
 use postern_shared::network::address::Address;
 
@@ -21,21 +19,7 @@ pub(super) fn parse_check(
     let method = client_value(headers, METHOD, address)?;
     let authority = client_value(headers, HOST, address)?;
     let target = client_value(headers, URI, address)?;
-    for (is_sound, name) in [
-        (is_method(method), METHOD),
-        (is_authority(authority), HOST),
-        (is_target(target), URI),
-    ] {
-        if !is_sound {
-            return Err(ContractError::Client(name, address));
-        }
-    }
-    Ok(OriginalRequest {
-        method,
-        authority,
-        target,
-        address,
-    })
+    OriginalRequest::validated(address, (METHOD, method), (HOST, authority), (URI, target))
 }
 
 /// Refuses a client that did not use TLS.

@@ -1,9 +1,7 @@
 //! Contract of nginx's auth_request: X-Original-URL, X-Original-Method and X-Real-IP, as the sample
 //! configuration sets them.
 
-use super::original_request::{
-    ContractError, OriginalRequest, client_value, is_authority, is_method, is_target, proxy_value,
-};
+use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
 use postern_shared::network::address::Address;
 
@@ -26,18 +24,7 @@ pub(super) fn parse_original(
     let slash = rest.find('/').ok_or(ContractError::Client(URL, address))?;
     let (authority, target) = rest.split_at(slash);
     let method = client_value(headers, METHOD, address)?;
-    if !is_authority(authority) || !is_target(target) {
-        return Err(ContractError::Client(URL, address));
-    }
-    if !is_method(method) {
-        return Err(ContractError::Client(METHOD, address));
-    }
-    Ok(OriginalRequest {
-        method,
-        authority,
-        target,
-        address,
-    })
+    OriginalRequest::validated(address, (METHOD, method), (URL, authority), (URL, target))
 }
 
 pub(super) fn parse_client_address(headers: &HeaderMap) -> Result<Address, ContractError> {

@@ -23,7 +23,34 @@ pub(crate) struct OriginalRequest<'a> {
     pub(crate) address: Address,
 }
 
+/// A part of the original request, and the header that holds it.
+pub(super) type NamedPart<'a> = (&'static str, &'a str);
+
 impl<'a> OriginalRequest<'a> {
+    /// Refuses a method, authority or target that no browser sends.
+    pub(super) fn validated(
+        address: Address,
+        method: NamedPart<'a>,
+        authority: NamedPart<'a>,
+        target: NamedPart<'a>,
+    ) -> Result<OriginalRequest<'a>, ContractError> {
+        for (is_valid, name) in [
+            (is_method(method.1), method.0),
+            (is_authority(authority.1), authority.0),
+            (is_target(target.1), target.0),
+        ] {
+            if !is_valid {
+                return Err(ContractError::Client(name, address));
+            }
+        }
+        Ok(OriginalRequest {
+            method: method.1,
+            authority: authority.1,
+            target: target.1,
+            address,
+        })
+    }
+
     /// The host in lower case, without port and trailing dot.
     pub(crate) fn host(&self) -> Cow<'a, str> {
         normalize_host(self.authority)
@@ -78,20 +105,20 @@ fn visible_text(value: &HeaderValue) -> Option<&str> {
 
 /// Whether text is an authority that may be part of a URL: letters, digits, dots, dashes,
 /// underscores, a port, brackets.
-pub(super) fn is_authority(text: &str) -> bool {
+fn is_authority(text: &str) -> bool {
     let is_plain =
         |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'[' | b']');
     (1..=260).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 /// Whether text is a path and query as browsers send them.
-pub(super) fn is_target(text: &str) -> bool {
+fn is_target(text: &str) -> bool {
     text.starts_with('/') && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 /// Whether text is a method as applications use them: a token (RFC 9110, section 5.6.2) of letters,
 /// digits, `-` and `_`.
-pub(super) fn is_method(text: &str) -> bool {
+fn is_method(text: &str) -> bool {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
 }

@@ -204,7 +204,7 @@ fn unit(kind: ProxyKind) -> &'static str {
 }
 
 /// Returns the folder of a proxy's configuration.
-fn folder(kind: ProxyKind) -> String {
+pub(in crate::check) fn folder(kind: ProxyKind) -> String {
     format!("/etc/{}", unit(kind))
 }
 

@@ -1,5 +1,5 @@
 //! The line to change, in the words of each proxy: what is wrong, and the line of the sample in
-//! config/ that prevents it. A test checks that each line stands in its sample.
+//! config/ that prevents it. A test checks that each line is part of its sample.
 
 mod apache;
 mod caddy;
@@ -25,9 +25,9 @@ pub(super) enum ProxyMistake {
     NoChallenge,
     /// The gate does not receive the session cookie.
     CookieNotSent,
-    /// The gate believes the client's words about the requested URL and method.
+    /// The gate trusts the client's headers for the requested URL and method.
     OriginalFromClient,
-    /// The gate believes the client's words about its address.
+    /// The gate trusts the client's headers for its address.
     AddressFromClient,
     /// The application receives an identity that the gate did not send; by header.
     IdentityNotCopied(&'static str),
@@ -80,14 +80,6 @@ pub(super) fn line_to_change(
     Some((place, line.replace("{header}", header_of(mistake))))
 }
 
-/// Returns the folder of the files that a sample includes, for which its lines have `@FOLDER@`.
-pub(super) fn folder(proxy: ProxyKind) -> &'static str {
-    match proxy {
-        ProxyKind::Apache => "/etc/apache2",
-        _ => "/etc/caddy",
-    }
-}
-
 /// Returns the header that a mistake is about.
 fn header_of(mistake: ProxyMistake) -> &'static str {
     match mistake {
@@ -118,7 +110,7 @@ mod tests {
 
     /// Lines to change differed from the samples after a sample had changed.
     #[test]
-    fn each_line_to_change_stands_in_the_sample() {
+    fn each_line_to_change_is_part_of_the_sample() {
         let mut mistakes = vec![
             ProxyMistake::NoCheck,
             ProxyMistake::CachedCheck,

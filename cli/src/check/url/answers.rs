@@ -29,7 +29,7 @@ impl UrlCheck<'_> {
             return self.fault(
                 "answers",
                 format_args!(
-                    "a page load is answered {} and does not lead to the sign-in page, so nobody can sign in",
+                    "a page load is answered {} and does not lead to the sign-in page, so no one can sign in",
                     describe(first)
                 ),
                 ProxyMistake::NoRedirect,

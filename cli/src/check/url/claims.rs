@@ -1,4 +1,4 @@
-//! What the gate believes of a client's own words: the requested URL and method, and the address.
+//! Which headers of a client the gate trusts: for the requested URL and method, and for the address.
 //! If the proxy passes them on, the same page load without a session is answered differently.
 
 use super::UrlCheck;
@@ -6,7 +6,7 @@ use super::access::describe;
 use super::advice::ProxyMistake;
 use super::http::{ProbeAnswer, ProbeRequest};
 
-/// A text that shows up in the redirect if the gate believes it.
+/// A text that shows up in the redirect if the gate trusts it.
 const FORGED: &str = "forged.postern-check.example";
 /// An address for documentation (RFC 5737).
 pub(super) const FORGED_ADDRESS: &str = "192.0.2.66";
@@ -19,7 +19,7 @@ impl UrlCheck<'_> {
         if self.findings.len() == begin {
             self.ok(
                 "claims",
-                "the gate does not believe a client's X-Forwarded, X-Original and X-Real headers",
+                "the gate does not trust a client's X-Forwarded, X-Original and X-Real headers",
             );
         }
     }
@@ -40,46 +40,46 @@ impl UrlCheck<'_> {
                 format!("X-Rewrite-URL: /{FORGED}"),
             ],
         ];
-        let mut believed = Vec::new();
+        let mut trusted = Vec::new();
         for lines in all {
             let request = ProbeRequest {
                 lines: [ProbeRequest::page("").lines, lines.clone()].concat(),
                 ..ProbeRequest::page(&self.url.target)
             };
             if self.changes_answer(first, &request) {
-                believed.push(lines.join(", "));
+                trusted.push(lines.join(", "));
             }
         }
-        if !believed.is_empty() {
+        if !trusted.is_empty() {
             self.fault(
                 "claims",
                 format_args!(
-                    "the gate believes a client that sends {}, so that rules and redirects can be forged",
-                    believed.join(", ")
+                    "the gate trusts a client that sends {}, so that rules and redirects can be forged",
+                    trusted.join(", ")
                 ),
                 ProxyMistake::OriginalFromClient,
             );
         }
     }
 
-    /// Sends an address, and one that is none: a gate that believes it refuses the check.
+    /// Sends an address, and one that is none: a gate that trusts it refuses the check.
     fn check_address_claims(&mut self, first: &ProbeAnswer) {
-        let mut believed = Vec::new();
+        let mut trusted = Vec::new();
         for name in ["X-Forwarded-For", "X-Real-IP"] {
             let changes = [FORGED_ADDRESS, "no-address"].into_iter().any(|address| {
                 let request = ProbeRequest::page(&self.url.target);
                 self.changes_answer(first, &request.line(format!("{name}: {address}")))
             });
             if changes {
-                believed.push(name);
+                trusted.push(name);
             }
         }
-        if !believed.is_empty() {
+        if !trusted.is_empty() {
             self.fault(
                 "claims",
                 format_args!(
-                    "the gate believes the {} of a client, so that anyone can choose an address",
-                    believed.join(" and ")
+                    "the gate trusts the {} of a client, so that anyone can choose an address",
+                    trusted.join(" and ")
                 ),
                 ProxyMistake::AddressFromClient,
             );

@@ -99,7 +99,7 @@ impl UrlCheck<'_> {
             let what =
                 format!("the gate answers at {origin}, where the proxy alone should connect");
             let finding = match answer.status {
-                401 => Finding::fault("exposure", what + ", and believes everyone who connects"),
+                401 => Finding::fault("exposure", what + ", and trusts every client that connects"),
                 _ => Finding::warning("exposure", what),
             };
             self.findings.push(finding.remedy(format_args!(

@@ -292,7 +292,7 @@ impl UrlCheck<'_> {
             if !arrived.values("Remote-User").eq([user.as_str()]) {
                 self.fault(
                     "identity",
-                    "a client removes the identity with Connection: Remote-User, and the application sees nobody",
+                    "a client removes the identity with Connection: Remote-User, and the application sees no user",
                     ProxyMistake::ConnectionRemoves,
                 );
             }
@@ -366,7 +366,7 @@ impl UrlCheck<'_> {
         if answer.body.contains(FORGED_ADDRESS) {
             self.fault(
                 "claims",
-                "the gate believes the address that a client claims at the sign-in",
+                "the gate trusts the address that a client claims at the sign-in",
                 ProxyMistake::AddressFromClient,
             );
         }

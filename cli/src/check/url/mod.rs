@@ -5,7 +5,7 @@
 //! - `application`: the application for the length of the check (`--listen`).
 //! - `advice`: the line to change, in the words of each proxy.
 //! - `transport`: certificate, HTTP/2, plain HTTP. `access`: requests without a session.
-//! - `answers`: what the gate and the proxy answer to them. `claims`: what the gate believes of a
+//! - `answers`: what the gate and the proxy answer to them. `claims`: what the gate trusts of a
 //!   client's headers. `exposure`: what strangers must not reach. `connections`: keep-alive.
 //! - `sign_in`: a session. `identity`: what the application receives in it.
 //!
@@ -27,6 +27,7 @@ mod sign_in;
 mod transport;
 
 use super::finding::{Finding, FindingSeverity};
+use super::gate::proxies;
 use super::report;
 use crate::context::Invocation;
 use crate::terminal::output::{CommandFailure, CommandResult};
@@ -219,7 +220,7 @@ impl UrlCheck<'_> {
                     let line = line
                         .replace("@APP_HOST@", &self.url.origin.host)
                         .replace("@GATE_HOST@", gate)
-                        .replace("@FOLDER@", advice::folder(proxy));
+                        .replace("@FOLDER@", &proxies::folder(proxy));
                     format!("{}, {place}: {line}", proxy.name())
                 }
             },

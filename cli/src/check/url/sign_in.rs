@@ -155,7 +155,7 @@ impl UrlCheck<'_> {
     }
 
     /// Loads a page of the gate, or sends a form. The headers claim another address, which must
-    /// not be believed.
+    /// not be trusted.
     pub(super) fn visit(
         &mut self,
         jar: &mut CookieJar,

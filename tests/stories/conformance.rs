@@ -7,9 +7,9 @@ use testhost::{
     finished,
 };
 
-/// The page with the results, and how to write it anew.
+/// The page with the results, and how to write it again.
 const PAGE: &str = "docs/conformance.md";
-const REWRITE: &str = "if that is right, write the page anew: tests/run conformance, and then \
+const REWRITE: &str = "if that is right, write the page again: tests/run conformance, and then \
     target/release/conformance report target/conformance/*.xml --markdown docs/conformance.md";
 
 fn read_page() -> String {
@@ -104,13 +104,13 @@ const FAILING: [(&str, &str); 33] = [
     ("expiry", "a session ends after its longest life"),
     (
         "foreign-cookies",
-        "foreign cookies in any bytes lock nobody out",
+        "foreign cookies in any bytes lock no account out",
     ),
     (
         "forged-identity",
         "no forged identity arrives, in any spelling",
     ),
-    ("gate-down", "while the gate is stopped nobody enters"),
+    ("gate-down", "while the gate is stopped access is denied"),
     ("headers", "the application receives the account's name"),
     ("http2", "a stranger is refused"),
     ("malformed-url", "no malformed URL grants access"),

@@ -26,7 +26,7 @@ pub(crate) const ADVISORIES: [(&str, &str); 47] = [
     ),
     (
         "CVE-2026-40575",
-        "oauth2-proxy: X-Forwarded-Uri of a client is believed",
+        "oauth2-proxy: X-Forwarded-Uri of a client is trusted",
     ),
     ("GHSA-7x63-xv5r-3p2x", "the same"),
     (

@@ -44,22 +44,22 @@ pub(super) struct Nudges {
 
 impl Nudges {
     pub(super) fn add(&self) {
-        *self.count.lock().expect("nobody panicked") += 1;
+        *self.count.lock().expect("no thread panicked") += 1;
         self.added.notify_all();
     }
 
     fn count(&self) -> u32 {
-        *self.count.lock().expect("nobody panicked")
+        *self.count.lock().expect("no thread panicked")
     }
 
     /// Waits until there are more than this many.
     fn wait_beyond(&self, count: u32) -> Option<()> {
-        let guard = self.count.lock().expect("nobody panicked");
+        let guard = self.count.lock().expect("no thread panicked");
         let is_short = |now: &mut u32| *now <= count;
         let waited = self
             .added
             .wait_timeout_while(guard, PATIENCE, is_short)
-            .expect("nobody panicked");
+            .expect("no thread panicked");
         (!waited.1.timed_out()).then_some(())
     }
 }

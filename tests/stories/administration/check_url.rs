@@ -255,7 +255,7 @@ fn a_stranger_finds_a_mistake(checked: &mut Checked) {
     let printed = Postern::under(command).refuses().out;
     assert_contains(
         &printed,
-        "fault    answers: a page load is answered 401 and does not lead to the sign-in page, so nobody can sign in; \
+        "fault    answers: a page load is answered 401 and does not lead to the sign-in page, so no one can sign in; \
          nginx, in the server of the application: error_page 401 = @postern_sign_in;\n",
     );
 }

@@ -1,5 +1,5 @@
 //! The codes of people on a booted host, whose clock cannot be moved: no story waits for a time
-//! step, so an authenticator shows two codes, and whoever needs more has another.
+//! step, so an authenticator shows two codes, and a person who needs more has another.
 
 use testhost::{BootedHost, Clock, Phone};
 

@@ -57,7 +57,7 @@ pub(crate) fn pass_on(release: &str, earlier: Earlier) {
     remove_and_purge(&host, &before);
 }
 
-/// The key of whoever releases, in a keyring of its own.
+/// The key that signs a release, in a keyring of its own.
 struct SigningKey {
     keyring: PathBuf,
 }

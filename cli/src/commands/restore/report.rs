@@ -117,7 +117,7 @@ fn warn_of_each(
     }
 }
 
-/// Prints what nobody can know: it may have been used, revoked or changed since the backup.
+/// Prints what cannot be known: what may have been used, revoked or changed since the backup.
 fn tell_what_to_renew(output: Output, report: &RestoreReport) -> CommandResult {
     output.text(
         "What was changed after the backup is as it was before: accounts and second factors that were \

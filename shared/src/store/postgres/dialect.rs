@@ -1,4 +1,4 @@
-//! The SQL of the store as PostgreSQL reads it. One text serves both databases: what stands in
+//! The SQL of the store as PostgreSQL reads it. One text serves both databases: what is in
 //! `/*+ … */` is for PostgreSQL, in transactions that write; SQLite, whose writers never run at
 //! once, reads a comment.
 

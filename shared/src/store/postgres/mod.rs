@@ -1,5 +1,5 @@
 //! The store in PostgreSQL, for several hosts. Each store of a process has one connection, which is
-//! made anew where it was lost; no act is repeated.
+//! made again after it was lost; no act is repeated.
 //!
 //! MUST NOT let a wait be without limit, and MUST NOT report a commit that the server has not
 //! answered.

@@ -22,7 +22,7 @@
 //!   end a session.
 //! - **Keys.** A rotation of keys, which concerns every account, holds the lock of the whole store
 //!   ([`Intent::Exclusive`]), which every other transaction that writes shares. It is rare and short.
-//! - **The rest** (expired rows, mail that is taken, notifications) works on rows that nobody else
+//! - **The rest** (expired rows, mail that is taken, notifications) works on rows that no other transaction
 //!   has locked, and skips the others.
 //!
 //! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each

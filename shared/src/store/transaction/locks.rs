@@ -22,7 +22,7 @@ pub(super) enum LockOn<'a> {
 
 impl LockOn<'_> {
     /// Returns the number of the lock. Two things may have the same number, and wait for one another
-    /// then; nobody can choose one that most have.
+    /// then; a client cannot choose a number that many have.
     fn number(self) -> i64 {
         let (kind, what) = match self {
             LockOn::Address(address) => ("address", address.to_owned()),

@@ -19,7 +19,7 @@ impl Transaction<'_> {
         parameters.with_values(|values| self.open.execute(sql, values))
     }
 
-    /// Runs a statement that may read a whole table, since nobody waits for this store.
+    /// Runs a statement that may read a whole table, since no attempt waits for this store.
     pub(super) fn execute_unchecked(&self, sql: &str) -> StoreResult<()> {
         self.open.execute(sql, &[]).map(drop)
     }

@@ -30,7 +30,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new(
             "trusted-browser",
-            "an old copy of its cookie trusts nobody, and ends the trust",
+            "an old copy of its cookie is not trusted, and ends the trust",
             stolen_copy,
         ),
         Case::new(

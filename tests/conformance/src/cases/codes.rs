@@ -85,7 +85,7 @@ fn another_session(suite: &mut Suite) -> CaseResult {
     let reply = browser.fetch(&suite.app("/"))?;
     suite.denied("another path with the password alone", &reply)?;
     let before = browser.jar.header(&asked);
-    // Whoever asks for more is led to the page that asks for the code.
+    // A browser that asks for more is led to the page that asks for the code.
     let mut reply = browser.load(&suite.app("/"))?;
     let mut page = suite.app("/");
     for _ in 0..3 {

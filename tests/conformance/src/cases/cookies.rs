@@ -14,7 +14,7 @@ pub(super) fn cases() -> Vec<Case> {
         Case::new("cookies", "two Cookie lines over HTTP/1 are one", two_lines),
         Case::new(
             "foreign-cookies",
-            "foreign cookies in any bytes lock nobody out and hide no cookie",
+            "foreign cookies in any bytes lock no account out and hide no cookie",
             foreign_bytes,
         ),
         Case::new(
@@ -24,7 +24,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new(
             "foreign-cookies",
-            "cookies that were planted under the session's name lock nobody out",
+            "cookies that were planted under the session's name lock no account out",
             planted,
         )
         .seen_in(&["CVE-2026-25748"]),
@@ -35,7 +35,7 @@ pub(super) fn cases() -> Vec<Case> {
         ),
         Case::new(
             "64-kib-cookie",
-            "a cookie of 64 KiB opens nothing and stops nobody else",
+            "a cookie of 64 KiB opens nothing and stops no other client",
             huge,
         ),
         Case::new(

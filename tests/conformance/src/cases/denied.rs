@@ -67,7 +67,7 @@ fn page_load(suite: &mut Suite) -> CaseResult {
     })
 }
 
-/// Encodes a URL as it stands in a query, but for what need not be encoded.
+/// Encodes a URL for a query, except for what need not be encoded.
 fn encoded_path(url: &str) -> String {
     encoded(url)
         .replace("%2E", ".")

@@ -17,11 +17,15 @@ pub(super) fn cases() -> Vec<Case> {
     vec![
         Case::new(
             "gate-down",
-            "while the gate is stopped nobody enters, with a session or without",
+            "while the gate is stopped access is denied, with a session or without",
             stopped,
         )
         .seen_in(&["authentik #18063"]),
-        Case::new("gate-down", "while the gate hangs nobody enters", hanging),
+        Case::new(
+            "gate-down",
+            "while the gate hangs access is denied",
+            hanging,
+        ),
         Case::new(
             "restart",
             "a session outlives a restart of the gate",

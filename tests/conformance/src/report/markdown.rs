@@ -12,7 +12,7 @@ What must hold of a gate behind each proxy, tried from outside by the
 [conformance suite](../tests/conformance/README.md). That suite writes this page; `tests/run` runs it
 behind every proxy, and fails where a result differs from this page.
 
-A case that lacks what it needs is *skipped*, and the reason stands below the table. Each group is also
+A case that lacks what it needs is *skipped*, and the reason is below the table. Each group is also
 shown to fail behind a proxy with a planted fault.
 ";
 

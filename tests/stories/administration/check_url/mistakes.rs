@@ -95,7 +95,7 @@ pub(super) fn nginx() -> Vec<Mistake> {
         mistake(
             "X-Original-URL https://$host$postern_port",
             "X-Original-URL https://$original_host$postern_port",
-            "the gate believes a client that sends X-Forwarded-Host",
+            "the gate trusts a client that sends X-Forwarded-Host",
             "proxy_set_header X-Original-URL https://$host$postern_port$request_uri;",
         )
         .and(
@@ -105,7 +105,7 @@ pub(super) fn nginx() -> Vec<Mistake> {
         mistake(
             "underscores_in_headers off;",
             "underscores_in_headers off;\nset_real_ip_from 0.0.0.0/0;\nreal_ip_header X-Forwarded-For;",
-            "the gate believes the address that a client claims",
+            "the gate trusts the address that a client claims",
             "proxy_set_header X-Real-IP $remote_addr;",
         ),
         missing(
@@ -223,7 +223,7 @@ pub(super) fn traefik() -> Vec<Mistake> {
         mistake(
             "trustForwardHeader: false",
             "trustForwardHeader: true",
-            "the gate believes a client that sends X-Forwarded-Host",
+            "the gate trusts a client that sends X-Forwarded-Host",
             "trustForwardHeader: false",
         )
         .and(

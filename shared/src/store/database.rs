@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct Store(pub(super) Database);
 
 pub(super) enum Database {
-    Sqlite(SqliteStore),
+    Sqlite(Box<SqliteStore>),
     Postgres(PostgresStore),
 }
 
@@ -75,7 +75,7 @@ impl Store {
 /// An open transaction of either database.
 pub(super) enum OpenTransaction<'a> {
     Sqlite(sqlite::OpenTransaction<'a>),
-    Postgres(postgres::OpenTransaction<'a>),
+    Postgres(postgres::OpenTransaction),
 }
 
 impl OpenTransaction<'_> {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// Opens the configured store.
 pub fn open(settings: &StoreConfig) -> StoreResult<Store> {
     Ok(Store(match &settings.url {
-        StoreUrl::Sqlite(path) => Database::Sqlite(SqliteStore::open(path)?),
+        StoreUrl::Sqlite(path) => Database::Sqlite(Box::new(SqliteStore::open(path)?)),
         StoreUrl::Postgres(url) => {
             Database::Postgres(PostgresStore::open(Server::new(url, settings))?)
         }

@@ -5,14 +5,18 @@ use super::dialect;
 use super::error::with_causes;
 use super::tls::VerifiedTls;
 use crate::config::{PostgresUrl, StoreConfig, read_secret_line};
+use crate::store::column::Value;
 use crate::store::{StoreError, StoreResult};
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, Statement};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
 
 /// Time limit of making a connection, to each address of a host.
 const CONNECTING: Duration = Duration::from_secs(5);
@@ -27,7 +31,7 @@ const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=30s \
     -c client_min_messages=error -c jit=off";
 
 /// What a connection is made from.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(in crate::store) struct Server {
     pub(super) url: PostgresUrl,
     password_file: Option<crate::config::AbsolutePath>,
@@ -86,9 +90,10 @@ impl Server {
         let why = match connected {
             Ok(Ok(client)) => {
                 return Ok(ServerConnection {
-                    client,
+                    client: Arc::new(client),
                     runtime: Some(runtime),
-                    prepared: Default::default(),
+                    statements: Default::default(),
+                    is_lost: Cell::new(false),
                 });
             }
             Ok(Err(error)) => with_causes(&error),
@@ -125,13 +130,31 @@ impl Server {
     }
 }
 
-/// An open connection with its prepared statements.
+/// An open connection with the statements that it knows.
+///
+/// A statement is sent as text when it is used first, in one round trip, and is prepared once it was
+/// used again: preparing all of them would double the round trips of a program that verifies one
+/// input and ends. They are prepared after the transaction, while no lock is held.
 pub(super) struct ServerConnection {
-    client: Client,
+    client: Arc<Client>,
     /// Runs only while a statement is waited for. `None` once the connection is dropped.
     runtime: Option<Runtime>,
     /// Statements for transactions that read, and for those that write, by the text of the store.
-    prepared: [HashMap<String, Statement>; 2],
+    statements: [HashMap<String, KnownStatement>; 2],
+    /// Whether the server did not answer within a limit. Nothing is sent any more.
+    is_lost: Cell<bool>,
+}
+
+struct KnownStatement {
+    /// The text for PostgreSQL.
+    text: String,
+    uses: Uses,
+}
+
+enum Uses {
+    Once,
+    Again,
+    Prepared(Statement),
 }
 
 impl Drop for ServerConnection {
@@ -153,10 +176,19 @@ impl ServerConnection {
             .runtime
             .as_ref()
             .expect("a connection has its runtime until it is dropped");
-        match runtime.block_on(async { tokio::time::timeout(limit + GRACE, work).await }) {
-            Ok(result) => Ok(result?),
-            Err(_) => Err(StoreError::Engine("PostgreSQL does not answer".to_owned())),
+        if !self.is_lost() {
+            let ran = runtime.block_on(async { tokio::time::timeout(limit + GRACE, work).await });
+            if let Ok(result) = ran {
+                return Ok(result?);
+            }
+            self.is_lost.set(true);
         }
+        Err(StoreError::Engine("PostgreSQL does not answer".to_owned()))
+    }
+
+    /// Whether the connection is of no use any more.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost.get() || self.client.is_closed()
     }
 
     /// Runs statements without parameters. Returns the values of the last row as text.
@@ -174,42 +206,104 @@ impl ServerConnection {
         Ok(last.map(values).unwrap_or_default())
     }
 
-    /// Returns a prepared statement of the store.
-    pub(super) fn prepare(
+    /// Returns a statement of the store, and notes its use.
+    fn statement(&mut self, sql: &str, writes: bool) -> &KnownStatement {
+        let known = &mut self.statements[usize::from(writes)];
+        if let Some(statement) = known.get_mut(sql) {
+            if matches!(statement.uses, Uses::Once) {
+                statement.uses = Uses::Again;
+            }
+        }
+        known
+            .entry(sql.to_owned())
+            .or_insert_with(|| KnownStatement {
+                text: dialect::statement(sql, writes),
+                uses: Uses::Once,
+            })
+    }
+
+    /// Runs a statement of the store. Returns the number of changed rows.
+    pub(super) fn execute(
         &mut self,
         sql: &str,
+        values: &[Value<'_>],
         writes: bool,
         limit: Duration,
-    ) -> StoreResult<Statement> {
-        let which = usize::from(writes);
-        if let Some(statement) = self.prepared[which].get(sql) {
-            return Ok(statement.clone());
-        }
-        let text = dialect::statement(sql, writes);
-        let statement = self.block_on(limit, self.client.prepare(&text))?;
-        self.prepared[which].insert(sql.to_owned(), statement.clone());
-        Ok(statement)
-    }
-
-    pub(super) fn execute(
-        &self,
-        statement: &Statement,
-        values: &[crate::store::column::Value<'_>],
-        limit: Duration,
     ) -> StoreResult<u64> {
-        self.block_on(limit, self.client.execute_raw(statement, values))
+        let client = Arc::clone(&self.client);
+        let statement = self.statement(sql, writes);
+        if let Uses::Prepared(prepared) = &statement.uses {
+            let prepared = prepared.clone();
+            return self.block_on(limit, client.execute_raw(&prepared, values));
+        }
+        let text = statement.text.clone();
+        self.block_on(limit, client.execute_typed(&text, &typed(values)))
     }
 
+    /// Runs a statement of the store. Returns its rows.
     pub(super) fn query(
-        &self,
-        statement: &Statement,
-        values: &[crate::store::column::Value<'_>],
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        writes: bool,
         limit: Duration,
-    ) -> StoreResult<Vec<tokio_postgres::Row>> {
-        let values: Vec<_> = values
-            .iter()
-            .map(|value| value as &(dyn tokio_postgres::types::ToSql + Sync))
-            .collect();
-        self.block_on(limit, self.client.query(statement, &values))
+    ) -> StoreResult<Vec<Row>> {
+        let client = Arc::clone(&self.client);
+        let statement = self.statement(sql, writes);
+        if let Uses::Prepared(prepared) = &statement.uses {
+            let (prepared, values) = (prepared.clone(), parameters(values));
+            return self.block_on(limit, client.query(&prepared, &values));
+        }
+        let text = statement.text.clone();
+        self.block_on(limit, client.query_typed(&text, &typed(values)))
     }
+
+    /// Prepares what was used again, in about one round trip. Whatever cannot be prepared now stays a
+    /// text.
+    pub(super) fn prepare_statements(&mut self, limit: Duration) {
+        let known = self.statements.iter_mut().flat_map(HashMap::values_mut);
+        let mut used_again: Vec<&mut KnownStatement> = known
+            .filter(|statement| matches!(statement.uses, Uses::Again))
+            .collect();
+        let Some(runtime) = self.runtime.as_ref().filter(|_| !used_again.is_empty()) else {
+            return;
+        };
+        let preparing: Vec<_> = used_again
+            .iter()
+            .map(|statement| {
+                let (client, text) = (Arc::clone(&self.client), statement.text.clone());
+                runtime.spawn(async move { client.prepare(&text).await })
+            })
+            .collect();
+        let all = async {
+            for (statement, preparing) in used_again.iter_mut().zip(preparing) {
+                if let Ok(Ok(prepared)) = preparing.await {
+                    statement.uses = Uses::Prepared(prepared);
+                }
+            }
+        };
+        // a limit that is exceeded shows at the next transaction
+        let _ = runtime.block_on(async { tokio::time::timeout(limit, all).await });
+    }
+}
+
+/// Returns parameters of a prepared statement, which has their types.
+fn parameters<'a>(values: &'a [Value<'a>]) -> Vec<&'a (dyn ToSql + Sync)> {
+    values
+        .iter()
+        .map(|value| value as &(dyn ToSql + Sync))
+        .collect()
+}
+
+/// Returns parameters of a statement that is sent as text, with their types. The server finds the
+/// type of NULL.
+fn typed<'a>(values: &'a [Value<'a>]) -> Vec<(&'a (dyn ToSql + Sync), Type)> {
+    let kind = |value: &Value<'_>| match value {
+        Value::Null => Type::UNKNOWN,
+        Value::Integer(_) => Type::INT8,
+        Value::Text(_) => Type::TEXT,
+        Value::Blob(_) => Type::BYTEA,
+    };
+    let types = values.iter().map(kind);
+    parameters(values).into_iter().zip(types).collect()
 }

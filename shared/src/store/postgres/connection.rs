@@ -3,23 +3,28 @@
 
 use super::dialect;
 use super::error::with_causes;
+use super::listener::Messages;
 use super::tls::VerifiedTls;
 use crate::config::{PostgresUrl, StoreConfig, read_secret_line};
 use crate::store::column::Value;
 use crate::store::{StoreError, StoreResult};
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
 
-/// Time limit of making a connection, to each address of a host.
-const CONNECTING: Duration = Duration::from_secs(5);
+/// Time limit of making a connection, which the hosts of the URL share.
+const CONNECTING: Duration = Duration::from_secs(10);
+/// Least time limit for one host.
+const LEAST_CONNECTING: Duration = Duration::from_secs(2);
 /// How much longer than the server's own limit a statement may take, before the server counts as
 /// gone.
 const GRACE: Duration = Duration::from_secs(5);
@@ -31,11 +36,28 @@ const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=30s \
     -c client_min_messages=error -c jit=off";
 
 /// What a connection is made from.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(in crate::store) struct Server {
     pub(super) url: PostgresUrl,
     password_file: Option<crate::config::AbsolutePath>,
     ca_file: Option<PathBuf>,
+    /// Position of the host that took writes last. After a failover, no connection waits for the host
+    /// that was lost.
+    last_good: Arc<AtomicUsize>,
+}
+
+impl PartialEq for Server {
+    fn eq(&self, other: &Server) -> bool {
+        let key = |server: &Server| {
+            let password_file = server.password_file.as_ref();
+            (
+                server.url.clone(),
+                password_file.cloned(),
+                server.ca_file.clone(),
+            )
+        };
+        key(self) == key(other)
+    }
 }
 
 impl Server {
@@ -44,6 +66,7 @@ impl Server {
             url: url.clone(),
             password_file: settings.password_file.clone(),
             ca_file: settings.ca_file.as_ref().map(|file| file.path().to_owned()),
+            last_good: Arc::default(),
         }
     }
 
@@ -54,14 +77,31 @@ impl Server {
         }
     }
 
-    /// Makes a connection to the first host that takes writes.
+    /// Makes a connection to the first host that takes writes, beginning with the one that did last.
     pub(super) fn connect(&self) -> StoreResult<ServerConnection> {
-        let config = self.config().map_err(|why| self.unreachable(why))?;
+        let (client, mut messages, runtime) = self.connect_with_messages()?;
+        runtime.spawn(poll_fn(move |context| {
+            while let Poll::Ready(message) = messages(context) {
+                if !matches!(message, Some(Ok(_))) {
+                    return Poll::Ready(());
+                }
+            }
+            Poll::Pending
+        }));
+        Ok(ServerConnection {
+            client: Arc::new(client),
+            runtime: Some(runtime),
+            statements: Default::default(),
+            is_lost: Cell::new(false),
+        })
+    }
+
+    /// Makes a connection for a caller that reads its messages.
+    pub(super) fn connect_with_messages(&self) -> StoreResult<(Client, Messages, Runtime)> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| self.unreachable(error.to_string()))?;
-        let connecting = CONNECTING * u32::try_from(self.url.hosts.len() * 2).unwrap_or(2);
         let tls = match self.url.is_local() {
             true => None,
             false => {
@@ -69,40 +109,32 @@ impl Server {
                 Some(VerifiedTls::new(ca_file).map_err(|why| self.unreachable(why))?)
             }
         };
-        let connected = runtime.block_on(async {
-            let made = async {
-                let client = match tls {
-                    None => {
-                        let (client, connection) = config.connect(NoTls).await?;
-                        tokio::spawn(async { drop(connection.await) });
-                        client
-                    }
-                    Some(tls) => {
-                        let (client, connection) = config.connect(tls).await?;
-                        tokio::spawn(async { drop(connection.await) });
-                        client
-                    }
-                };
-                Ok::<Client, tokio_postgres::Error>(client)
+        let count = self.url.hosts.len();
+        let limit = LEAST_CONNECTING.max(CONNECTING / u32::try_from(count).unwrap_or(u32::MAX));
+        let first = self.last_good.load(Ordering::Relaxed);
+        let mut failed = Vec::new();
+        for number in (first..count).chain(0..first.min(count)) {
+            let (host, port) = &self.url.hosts[number];
+            let config = self.config(host, *port, limit);
+            let config = config.map_err(|why| self.unreachable(why))?;
+            // also a host that accepts the connection and hangs leaves time for the next one
+            let why = match with_limit(&runtime, limit, open(&config, tls.clone())) {
+                Some(Ok((client, messages))) => {
+                    self.last_good.store(number, Ordering::Relaxed);
+                    return Ok((client, messages, runtime));
+                }
+                Some(Err(error)) => with_causes(&error),
+                None => format!("no answer within {} s", limit.as_secs()),
             };
-            tokio::time::timeout(connecting, made).await
-        });
-        let why = match connected {
-            Ok(Ok(client)) => {
-                return Ok(ServerConnection {
-                    client: Arc::new(client),
-                    runtime: Some(runtime),
-                    statements: Default::default(),
-                    is_lost: Cell::new(false),
-                });
-            }
-            Ok(Err(error)) => with_causes(&error),
-            Err(_) => "no answer".to_owned(),
-        };
-        Err(self.unreachable(why))
+            failed.push(match count {
+                1 => why,
+                _ => format!("{host}: {why}"),
+            });
+        }
+        Err(self.unreachable(failed.join("; ")))
     }
 
-    fn config(&self) -> Result<Config, String> {
+    fn config(&self, host: &str, port: u16, limit: Duration) -> Result<Config, String> {
         let mut config = Config::new();
         config
             .user(&self.url.user)
@@ -110,7 +142,7 @@ impl Server {
             .application_name("postern")
             .options(SETTINGS)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .connect_timeout(CONNECTING)
+            .connect_timeout(limit)
             .tcp_user_timeout(Duration::from_secs(20))
             .keepalives_idle(Duration::from_secs(10))
             .keepalives_interval(Duration::from_secs(5))
@@ -119,15 +151,45 @@ impl Server {
                 true => SslMode::Disable,
                 false => SslMode::Require,
             });
-        for (host, port) in &self.url.hosts {
-            config.host(host).port(*port);
-        }
+        config.host(host).port(port);
         let password = read_secret_line("store.password", self.password_file.as_ref(), None)?;
         if let Some(password) = password {
             config.password(password.as_bytes());
         }
         Ok(config)
     }
+}
+
+/// Opens a connection. Its messages are read by the caller, without which it does not move.
+async fn open(
+    config: &Config,
+    tls: Option<VerifiedTls>,
+) -> Result<(Client, Messages), tokio_postgres::Error> {
+    Ok(match tls {
+        None => {
+            let (client, mut connection) = config.connect(NoTls).await?;
+            (
+                client,
+                Box::new(move |context| connection.poll_message(context)),
+            )
+        }
+        Some(tls) => {
+            let (client, mut connection) = config.connect(tls).await?;
+            (
+                client,
+                Box::new(move |context| connection.poll_message(context)),
+            )
+        }
+    })
+}
+
+/// Runs work for at most `limit`.
+pub(super) fn with_limit<T>(
+    runtime: &Runtime,
+    limit: Duration,
+    work: impl Future<Output = T>,
+) -> Option<T> {
+    runtime.block_on(async { tokio::time::timeout(limit, work).await.ok() })
 }
 
 /// An open connection with the statements that it knows.
@@ -177,8 +239,7 @@ impl ServerConnection {
             .as_ref()
             .expect("a connection has its runtime until it is dropped");
         if !self.is_lost() {
-            let ran = runtime.block_on(async { tokio::time::timeout(limit + GRACE, work).await });
-            if let Ok(result) = ran {
+            if let Some(result) = with_limit(runtime, limit + GRACE, work) {
                 return Ok(result?);
             }
             self.is_lost.set(true);
@@ -283,7 +344,7 @@ impl ServerConnection {
             }
         };
         // a limit that is exceeded shows at the next transaction
-        let _ = runtime.block_on(async { tokio::time::timeout(limit, all).await });
+        with_limit(runtime, limit, all);
     }
 }
 

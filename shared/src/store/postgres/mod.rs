@@ -1,7 +1,7 @@
 //! The store in PostgreSQL, for several hosts.
 //!
 //! - `connection`: one connection, its time limits and statements.
-//! - `pool`: the connections of this process.
+//! - `pool`: the connections of this process; `listener`: the one that hears of revocations.
 //! - `open_transaction`: one transaction, and why transactions that run at once do no harm.
 //! - `dialect`, `column`, `error`: what differs from SQLite in SQL, values and errors.
 //! - `schema`, `risks`, `tls`: creation, settings of the server, and the verification of its name.
@@ -13,6 +13,7 @@ mod column;
 mod connection;
 mod dialect;
 mod error;
+mod listener;
 mod open_transaction;
 mod pool;
 mod risks;
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use connection::Server;
+pub(super) use listener::{CHANNEL, Listener};
 pub(super) use open_transaction::OpenTransaction;
 pub(super) use schema::{create, exists, version};
 
@@ -83,6 +85,11 @@ fn await_older_transactions(connection: &ServerConnection) -> StoreResult<()> {
         std::thread::sleep(PAUSE);
     }
     Err(StoreError::Busy)
+}
+
+/// Begins to listen for new revisions.
+pub(super) fn listen(server: Server) -> StoreResult<Listener> {
+    Listener::connect(&Pool::of_server(server).server)
 }
 
 /// Returns why a store of this version is not opened.

@@ -28,11 +28,13 @@
 //! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each
 //! other in spite of the order end with [`StoreError::Conflict`] for one of them.
 
+use super::connection::ServerConnection;
 use super::pool::{Lease, Pool};
 use super::{READING, VERSION, WRITING, version_error};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
+use crate::system::clock::ClockQuestion;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,11 +59,11 @@ impl OpenTransaction {
         let _blocked = StopsBlocked::new();
         let (limit, sql) = begin_statements(intent);
         let mut connection = pool.lease()?;
-        let found = match connection.run(&sql, limit) {
+        let found = match run_with_clock(&connection, &sql, limit) {
             // The server may have closed the connection meanwhile. Nothing was read or written.
             Err(StoreError::Engine(_)) if connection.was_used => {
                 connection.reconnect()?;
-                connection.run(&sql, limit)
+                run_with_clock(&connection, &sql, limit)
             }
             found => found,
         };
@@ -74,8 +76,7 @@ impl OpenTransaction {
             _blocked,
         };
         // from here on, dropping the transaction rolls back
-        let found = found?.first().cloned().flatten();
-        match found.and_then(|version| version.parse().ok()) {
+        match found? {
             Some(VERSION) => Ok(transaction),
             found => Err(version_error(found)),
         }
@@ -162,12 +163,29 @@ impl Drop for OpenTransaction {
     }
 }
 
+/// Runs the statements that begin a transaction. Returns the version of the store, and applies the
+/// time of its clock.
+fn run_with_clock(
+    connection: &ServerConnection,
+    sql: &str,
+    limit: Duration,
+) -> StoreResult<Option<i64>> {
+    let question = ClockQuestion::ask();
+    let row = connection.run(sql, limit)?;
+    let number = |column: usize| row.get(column)?.as_ref()?.parse::<i64>().ok();
+    if let Some(time) = number(1) {
+        question.apply_answer(time);
+    }
+    Ok(number(0))
+}
+
 fn failed_before() -> StoreError {
     StoreError::Engine("a statement before failed; the transaction was rolled back".to_owned())
 }
 
 /// Returns the time limit of the statements of a transaction, and the statements that begin it. The
-/// last one reads the version: no statement of this version may run on a store that was upgraded.
+/// last one reads the version, since no statement of this version may run on a store that was
+/// upgraded, and the clock.
 fn begin_statements(intent: Intent) -> (Duration, String) {
     let (limit, mode, lock) = match intent {
         Intent::Read => (READING, "REPEATABLE READ, READ ONLY", String::new()),
@@ -184,7 +202,8 @@ fn begin_statements(intent: Intent) -> (Duration, String) {
     };
     let sql = format!(
         "BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {}; {lock}\
-         SELECT version FROM store_version",
+         SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
+         FROM store_version",
         limit.as_millis()
     );
     (limit, sql)

@@ -40,7 +40,7 @@ impl PostgresStore {
         if replicas != "0" && standbys.is_empty() {
             risks.push(StoreRisk::AsynchronousReplication);
         }
-        if let (Ok(here), Ok(there)) = (clock::now(), time.parse::<u64>()) {
+        if let (Ok(here), Ok(there)) = (clock::host_time(), time.parse::<u64>()) {
             let seconds = here.0.abs_diff(there);
             if seconds > CLOCKS_APART {
                 risks.push(StoreRisk::ClocksApart { seconds });

@@ -37,12 +37,12 @@ impl RevisionListener {
         }
     }
 
-    /// Waits for a notification, for at most `limit`. It is a hint to read the store: what this
-    /// misses, only reading finds.
+    /// Waits for a notification, for at most `limit`. Returns whether one arrived. It is a hint to
+    /// read the store: what this misses, only reading finds.
     ///
     /// # Errors
     /// The connection is lost: no notification arrives any more.
-    pub fn wait(&mut self, limit: Duration) -> StoreResult<()> {
+    pub fn wait(&mut self, limit: Duration) -> StoreResult<bool> {
         self.0.wait(limit)
     }
 }

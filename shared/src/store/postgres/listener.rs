@@ -62,11 +62,11 @@ impl Listener {
         }
     }
 
-    /// Waits for a notification, for at most `limit`.
+    /// Waits for a notification, for at most `limit`. Returns whether one arrived.
     ///
     /// # Errors
     /// The connection is lost: no notification arrives on it any more.
-    pub(in crate::store) fn wait(&mut self, limit: Duration) -> StoreResult<()> {
+    pub(in crate::store) fn wait(&mut self, limit: Duration) -> StoreResult<bool> {
         let runtime = self
             .runtime
             .as_ref()
@@ -76,7 +76,7 @@ impl Listener {
             loop {
                 match messages(context) {
                     Poll::Ready(Some(Ok(AsyncMessage::Notification(_)))) => {
-                        return Poll::Ready(Ok(()));
+                        return Poll::Ready(Ok(true));
                     }
                     // a notice of the server
                     Poll::Ready(Some(Ok(_))) => {}
@@ -85,7 +85,7 @@ impl Listener {
                 }
             }
         });
-        with_limit(runtime, limit, heard).unwrap_or(Ok(()))
+        with_limit(runtime, limit, heard).unwrap_or(Ok(false))
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::http::reply;
 use hyper::body::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{HeaderMap, StatusCode};
 use postern_shared::account::email::EmailAddress;
 use postern_shared::account::name::{Group, UserName};
@@ -14,11 +14,13 @@ use postern_shared::config::Config;
 static REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
 static REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
 static REMOTE_EMAIL: HeaderName = HeaderName::from_static("remote-email");
+static COOKIE: HeaderName = header::COOKIE;
+static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
 static REMOTE_NAME: HeaderName = HeaderName::from_static("remote-name");
 /// Number of headers of a reply that grants access.
 const REPLY_HEADERS: usize = 8;
 
-/// Headers of a reply that grants access, but for those that pass on what the client sent.
+/// Headers of a reply that grants access.
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityHeaders(HeaderMap);
 
@@ -53,7 +55,9 @@ impl IdentityHeaders {
     fn with_values(user: HeaderValue, groups: HeaderValue, email: HeaderValue) -> IdentityHeaders {
         let mut reply = reply::bare_with_space(StatusCode::OK, REPLY_HEADERS);
         let headers = reply.headers_mut();
-        headers.insert(&REMOTE_NAME, HeaderValue::from_static(""));
+        for name in [&REMOTE_NAME, &COOKIE, &AUTHORIZATION] {
+            headers.insert(name, HeaderValue::from_static(""));
+        }
         headers.insert(&REMOTE_USER, user);
         headers.insert(&REMOTE_GROUPS, groups);
         headers.insert(&REMOTE_EMAIL, email);
@@ -66,7 +70,15 @@ impl IdentityHeaders {
             .unwrap_or_default()
     }
 
-    pub(crate) fn into_map(self) -> HeaderMap {
+    /// Returns the headers with what the client sent. They replace values, so that the map does not
+    /// grow.
+    pub(crate) fn with_client_headers(
+        mut self,
+        cookie: HeaderValue,
+        authorization: HeaderValue,
+    ) -> HeaderMap {
+        self.0.insert(&COOKIE, cookie);
+        self.0.insert(&AUTHORIZATION, authorization);
         self.0
     }
 }

@@ -6,7 +6,7 @@ use super::client::{Challenge, WantedReply};
 use super::forward_auth::{Allowed, CheckResult};
 use crate::http::reply::{self, HttpReply, bare};
 use hyper::StatusCode;
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use hyper::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_shared::config::gate::ProxyKind;
 
@@ -154,9 +154,11 @@ pub(crate) fn sign_in_url(sign_in: &str, return_url: Option<&str>) -> String {
 
 pub(crate) fn allow_reply(allowed: Allowed) -> HttpReply {
     let mut reply = HttpReply::default();
-    let mut headers = allowed.identity.into_map();
-    headers.insert(COOKIE, allowed.cookie);
-    headers.insert(AUTHORIZATION, allowed.authorization);
-    *reply.headers_mut() = headers;
+    let Allowed {
+        identity,
+        cookie,
+        authorization,
+    } = allowed;
+    *reply.headers_mut() = identity.with_client_headers(cookie, authorization);
     reply
 }

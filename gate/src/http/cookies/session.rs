@@ -9,6 +9,7 @@ use postern_shared::account::name::UserName;
 use postern_shared::engine::SERVICE;
 use postern_shared::network::address::Address;
 use postern_shared::token::session::Session;
+use smallvec::SmallVec;
 use std::borrow::Borrow;
 
 /// Shortest session cookie, in bytes. Shorter values are not verified.
@@ -74,7 +75,7 @@ impl ConflictingCookies {
 pub(crate) struct SessionCookies<'a, S = Session> {
     scanned: ScannedCookies<'a>,
     /// Every session whose signature is right, with its value.
-    pub(crate) signed: Vec<(&'a str, S)>,
+    pub(crate) signed: SmallVec<[(&'a str, S); 1]>,
     /// Whether values were left unverified.
     overflows: bool,
 }

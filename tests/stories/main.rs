@@ -49,6 +49,13 @@ mod enrollment {
     pub(crate) mod without_root;
 }
 mod first_hour;
+/// Several hosts with one store in PostgreSQL, on machines of their own.
+mod fleet {
+    mod guide;
+    mod one_host;
+    mod revocation;
+    mod several_hosts;
+}
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;

@@ -51,10 +51,14 @@ mod enrollment {
 mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
+    mod failover;
     mod guide;
+    mod hangs;
+    mod load;
     mod one_host;
     mod revocation;
     mod several_hosts;
+    mod split;
 }
 /// The gate as a process: checks, units, floods.
 mod gate {

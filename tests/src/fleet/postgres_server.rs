@@ -3,8 +3,9 @@
 
 use crate::fleet::machine::Machine;
 use crate::machine::files::{WORK, set_mode};
-use crate::process::processes::{Running, below, end, finished, patiently, signal};
-use nix::sys::signal::Signal;
+use crate::process::processes::{Running, below, end, finished, patiently};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -170,31 +171,35 @@ impl PostgresServer {
     }
 
     /// Kills every process of the server at once.
-    #[track_caller]
     pub fn kill(&mut self) {
-        let server = self.process();
-        let workers = below(server);
-        end(server);
-        workers.into_iter().for_each(end);
+        self.all_processes().into_iter().for_each(end);
         self.running = None;
     }
 
     /// Stops every process of the server, as a machine does that hangs.
-    #[track_caller]
     pub fn hang(&self) {
-        signal(self.process(), Signal::SIGSTOP);
-        for worker in below(self.process()) {
-            signal(worker, Signal::SIGSTOP);
-        }
+        self.send(Signal::SIGSTOP);
     }
 
     /// Ends [`PostgresServer::hang`].
-    #[track_caller]
     pub fn go_on(&self) {
-        for worker in below(self.process()) {
-            signal(worker, Signal::SIGCONT);
+        self.send(Signal::SIGCONT);
+    }
+
+    fn send(&self, signal: Signal) {
+        for process in self.all_processes() {
+            // a worker may have ended meanwhile
+            let _ = kill(Pid::from_raw(process.cast_signed()), signal);
         }
-        signal(self.process(), Signal::SIGCONT);
+    }
+
+    /// Returns the processes of the server, the first one first; none if it does not run.
+    fn all_processes(&self) -> Vec<u32> {
+        let first = self.running.as_ref().map(Running::process);
+        first
+            .into_iter()
+            .flat_map(|first| [vec![first], below(first)].concat())
+            .collect()
     }
 
     /// Returns the log since the last start.
@@ -203,10 +208,6 @@ impl PostgresServer {
             .as_ref()
             .map(Running::output)
             .unwrap_or_default()
-    }
-
-    fn process(&self) -> u32 {
-        self.running.as_ref().map_or(0, Running::process)
     }
 }
 
@@ -244,7 +245,7 @@ fn as_postgres(program: &str) -> Command {
         "--chdir=/",
         "LC_ALL=C",
     ]);
-    command.arg("PGHOST=/run/postgresql");
+    command.args(["HOME=/run/postgresql", "PGHOST=/run/postgresql"]);
     command.arg(programs().join(program));
     command
 }

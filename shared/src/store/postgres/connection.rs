@@ -3,6 +3,7 @@
 
 use super::dialect;
 use super::error::with_causes;
+use super::primary::LastCommit;
 use super::tls::VerifiedTls;
 use crate::config::{PostgresUrl, StoreConfig, read_secret_line};
 use crate::store::{StoreError, StoreResult};
@@ -89,6 +90,7 @@ impl Server {
                     client,
                     runtime: Some(runtime),
                     prepared: Default::default(),
+                    last_commit: LastCommit::default(),
                 });
             }
             Ok(Err(error)) => with_causes(&error),
@@ -132,6 +134,7 @@ pub(super) struct ServerConnection {
     runtime: Option<Runtime>,
     /// Statements for transactions that read, and for those that write, by the text of the store.
     prepared: [HashMap<String, Statement>; 2],
+    pub(super) last_commit: LastCommit,
 }
 
 impl Drop for ServerConnection {

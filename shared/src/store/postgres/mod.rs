@@ -9,6 +9,7 @@ mod connection;
 mod dialect;
 mod error;
 mod open_transaction;
+mod primary;
 mod risks;
 mod schema;
 mod tls;

@@ -25,14 +25,18 @@
 //! - **The rest** (expired rows, mail that is taken, notifications) works on rows that no other transaction
 //!   has locked, and skips the others.
 //!
+//! Every transaction begins at a server that has committed shortly before (`primary`).
+//!
 //! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each
 //! other in spite of the order end with [`StoreError::Busy`] for one of them: denied.
 
 use super::connection::ServerConnection;
+use super::primary::prove_primary;
 use super::{READING, Server, VERSION, WRITING, version_error};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
+use crate::system::clock;
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
@@ -45,6 +49,10 @@ pub(in crate::store) struct OpenTransaction<'a> {
     connection: RefCell<Option<ServerConnection>>,
     idle: &'a mut Option<ServerConnection>,
     writes: bool,
+    /// Time since boot.
+    began: Duration,
+    /// Whether a row was changed.
+    has_changes: Cell<bool>,
     limit: Cell<Duration>,
     /// Whether a statement failed. PostgreSQL answers the commit of such a transaction with a
     /// rollback, and without an error.
@@ -67,11 +75,16 @@ impl<'a> OpenTransaction<'a> {
             Some(connection) => connection,
             None => server.connect()?,
         };
-        let found = match connection.run(&sql, limit) {
+        let begin = |connection: &ServerConnection| {
+            prove_primary(connection)?;
+            connection.run(&sql, limit)
+        };
+        let began = clock::since_boot();
+        let found = match begin(&connection) {
             // The server may have closed the connection meanwhile. Nothing was read or written.
             Err(StoreError::Engine(_)) if was_used => {
                 connection = server.connect()?;
-                connection.run(&sql, limit)
+                begin(&connection)
             }
             found => found,
         }?;
@@ -79,6 +92,8 @@ impl<'a> OpenTransaction<'a> {
             connection: RefCell::new(Some(connection)),
             idle,
             writes: intent != Intent::Read,
+            began,
+            has_changes: Cell::new(false),
             limit: Cell::new(limit),
             has_failed: Cell::new(false),
             has_ended: Cell::new(false),
@@ -113,6 +128,9 @@ impl<'a> OpenTransaction<'a> {
             let statement = connection.prepare(sql, self.writes, limit)?;
             connection.execute(&statement, values, limit)
         })?;
+        if changed > 0 {
+            self.has_changes.set(true);
+        }
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
@@ -153,7 +171,13 @@ impl<'a> OpenTransaction<'a> {
         if self.has_failed.get() {
             return Err(failed_before());
         }
-        self.end("COMMIT")
+        self.end("COMMIT")?;
+        if let Some(connection) = &*self.connection.borrow() {
+            if self.has_changes.get() {
+                connection.last_commit.note(self.began);
+            }
+        }
+        Ok(())
     }
 
     /// Ends the transaction. Keeps the connection if it did.

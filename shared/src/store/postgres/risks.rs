@@ -15,9 +15,12 @@ const SETTINGS: &str = "SELECT \
 
 impl PostgresStore {
     pub(in crate::store) fn risks(&mut self) -> StoreResult<Vec<StoreRisk>> {
-        let connection = self.idle_connection()?;
-        let settings = connection.run(SETTINGS, READING)?;
-        self.idle = Some(connection);
+        let mut connection = self.pool.lease()?;
+        let settings = connection.run(SETTINGS, READING);
+        if settings.is_err() {
+            connection.close();
+        }
+        let settings = settings?;
         let settings: Vec<String> = settings
             .into_iter()
             .map(Option::unwrap_or_default)
@@ -37,7 +40,7 @@ impl PostgresStore {
         if replicas != "0" && standbys.is_empty() {
             risks.push(StoreRisk::AsynchronousReplication);
         }
-        if let (Ok(here), Ok(there)) = (clock::now(), time.parse::<u64>()) {
+        if let (Ok(here), Ok(there)) = (clock::host_time(), time.parse::<u64>()) {
             let seconds = here.0.abs_diff(there);
             if seconds > CLOCKS_APART {
                 risks.push(StoreRisk::ClocksApart { seconds });

@@ -51,6 +51,7 @@ mod enrollment {
 mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
+    mod demonstration;
     mod failover;
     mod guide;
     mod hangs;

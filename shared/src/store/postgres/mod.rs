@@ -3,6 +3,7 @@
 //! - `connection`: one connection, its time limits and statements.
 //! - `pool`: the connections of this process; `listener`: the one that hears of revocations.
 //! - `open_transaction`: one transaction, and why transactions that run at once do no harm.
+//! - `primary`: the proof that a server is the primary still, before each transaction.
 //! - `dialect`, `column`, `error`: what differs from SQLite in SQL, values and errors.
 //! - `schema`, `risks`, `tls`: creation, settings of the server, and the verification of its name.
 //!
@@ -16,6 +17,7 @@ mod error;
 mod listener;
 mod open_transaction;
 mod pool;
+mod primary;
 mod risks;
 mod schema;
 mod tls;

@@ -35,6 +35,7 @@ mod api {
 }
 mod attacks;
 mod beside;
+mod confinement;
 mod conformance;
 /// How a second factor is set up.
 mod enrollment {

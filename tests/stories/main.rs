@@ -56,6 +56,7 @@ mod gate {
     mod authelia;
     mod bad_input;
     mod checks;
+    mod container_image;
     mod containers;
     pub(crate) mod floods;
     mod log;

@@ -73,7 +73,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
 /// Locks the store's folder against another restore, which would move files of the store that this
 /// one puts in place. The process that exchanges the files inherits the lock: it ends with the last
 /// of the two.
-fn lock_folder(store: &Path) -> CommandResult<Flock<File>> {
+pub(super) fn lock_folder(store: &Path) -> CommandResult<Flock<File>> {
     let folder = store.parent().unwrap_or(Path::new("/"));
     let opened = File::open(folder).map_err(|error| FileError::io(folder, error))?;
     Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {

@@ -127,7 +127,7 @@ impl Server {
 
 /// An open connection with its prepared statements.
 pub(super) struct ServerConnection {
-    client: Client,
+    pub(super) client: Client,
     /// Runs only while a statement is waited for. `None` once the connection is dropped.
     runtime: Option<Runtime>,
     /// Statements for transactions that read, and for those that write, by the text of the store.
@@ -144,7 +144,7 @@ impl Drop for ServerConnection {
 }
 
 impl ServerConnection {
-    fn block_on<T>(
+    pub(super) fn block_on<T>(
         &self,
         limit: Duration,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
@@ -189,6 +189,11 @@ impl ServerConnection {
         let statement = self.block_on(limit, self.client.prepare(&text))?;
         self.prepared[which].insert(sql.to_owned(), statement.clone());
         Ok(statement)
+    }
+
+    /// Returns a prepared statement that is used a few times, and not kept.
+    pub(super) fn prepare_once(&self, sql: &str, limit: Duration) -> StoreResult<Statement> {
+        self.block_on(limit, self.client.prepare(sql))
     }
 
     pub(super) fn execute(

@@ -12,6 +12,7 @@ mod open_transaction;
 mod risks;
 mod schema;
 mod tls;
+mod transfer;
 
 use super::sqlite::STORE_VERSION;
 use super::{Intent, StoreError, StoreResult};
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 pub(super) use connection::Server;
 pub(super) use open_transaction::OpenTransaction;
 pub(super) use schema::{create, exists, version};
+pub(super) use transfer::{PostgresSource, PostgresTarget, put_in_force, transfer_state};
 
 const VERSION: i64 = STORE_VERSION as i64;
 /// Time limits of each statement in a transaction that writes, and in one that reads. Less than a

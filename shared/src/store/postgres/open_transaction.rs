@@ -29,7 +29,7 @@
 //! other in spite of the order end with [`StoreError::Busy`] for one of them: denied.
 
 use super::connection::ServerConnection;
-use super::{READING, Server, VERSION, WRITING, version_error};
+use super::{READING, Server, VERSION, WRITING, transfer, version_error};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
@@ -37,7 +37,7 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 /// Number of the advisory lock of the whole store ("Postern").
-const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
+pub(super) const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
 
 /// A transaction, until it is committed or dropped.
 pub(in crate::store) struct OpenTransaction<'a> {
@@ -87,7 +87,17 @@ impl<'a> OpenTransaction<'a> {
         let found = found.first().cloned().flatten();
         match found.and_then(|version| version.parse().ok()) {
             Some(VERSION) => Ok(transaction),
-            found => Err(version_error(found)),
+            found => Err(transaction.version_error(found)),
+        }
+    }
+
+    /// Returns why a store of another version is not opened.
+    fn version_error(&self, found: Option<i64>) -> StoreError {
+        let mark = self.run(|connection, _| transfer::read_mark(connection, found));
+        match mark {
+            Ok(Some((version, mark))) => mark.error(version),
+            Ok(None) => version_error(found),
+            Err(error) => error,
         }
     }
 

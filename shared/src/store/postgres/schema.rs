@@ -10,7 +10,7 @@ use crate::store::{StoreError, StoreResult};
 use data_encoding::HEXLOWER;
 
 /// Table with the version of the store, which SQLite keeps in the header of its file.
-const VERSION_TABLE: &str = "CREATE TABLE store_version (version BIGINT NOT NULL)";
+pub(super) const VERSION_TABLE: &str = "CREATE TABLE store_version (version BIGINT NOT NULL)";
 
 /// Creates a store with these data keys, in one transaction. An existing one is an error.
 pub(in crate::store) fn create(server: &Server, keys: &[WrappedKey]) -> StoreResult<()> {
@@ -60,7 +60,7 @@ pub(in crate::store) fn version(server: &Server) -> StoreResult<i64> {
         .ok_or_else(|| super::version_error(None))
 }
 
-fn has_store(connection: &ServerConnection) -> StoreResult<bool> {
+pub(super) fn has_store(connection: &ServerConnection) -> StoreResult<bool> {
     let sql = "SELECT to_regclass('public.store_version') IS NOT NULL";
     Ok(connection.run(sql, WRITING)?.first() == Some(&Some("t".to_owned())))
 }

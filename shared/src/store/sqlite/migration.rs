@@ -12,7 +12,7 @@ use super::connection::{connect, store_version, use_wal};
 use super::files::{DatabasePath, location};
 use super::locks::lock_holder;
 use super::wal::WalEnd;
-use super::{SCHEMA, VERSION, refuse_file_size_limit, schema_check};
+use super::{SCHEMA, VERSION, refuse_file_size_limit, schema_check, transfer};
 use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::Connection;
@@ -55,6 +55,11 @@ fn is_upgradable(version: i64) -> bool {
 
 /// Returns why a store of another version is not opened.
 pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
+    match transfer::read_mark(connection, found) {
+        Ok(Some(mark)) => return mark.error(found),
+        Ok(None) => {}
+        Err(error) => return error,
+    }
     match unreleased::find_commit(connection) {
         Ok(Some(commit)) => StoreError::Unreleased { found, commit },
         Ok(None) => StoreError::Version {

@@ -42,7 +42,8 @@ pub(super) use open_transaction::OpenTransaction;
 #[cfg(test)]
 pub(super) use statement::plan_in_new_store;
 pub(super) use transfer::{
-    SqliteSource, SqliteTarget, put_in_force, schema_indexes, schema_tables, transfer_state,
+    SqliteSource, SqliteTarget, put_in_force, schema_indexes, schema_tables, tables_of,
+    transfer_state,
 };
 
 pub(super) const SCHEMA: &str = include_str!("sqlite/schema.sql");

@@ -13,6 +13,7 @@ pub(super) struct Table {
 pub(super) struct TableColumn {
     pub(super) name: String,
     pub(super) kind: ColumnKind,
+    pub(super) is_nullable: bool,
     /// Position in the primary key, from 1; 0 for any other column.
     pub(super) key_position: u32,
 }

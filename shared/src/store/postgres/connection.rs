@@ -191,11 +191,6 @@ impl ServerConnection {
         Ok(statement)
     }
 
-    /// Returns a prepared statement that is used a few times, and not kept.
-    pub(super) fn prepare_once(&self, sql: &str, limit: Duration) -> StoreResult<Statement> {
-        self.block_on(limit, self.client.prepare(sql))
-    }
-
     pub(super) fn execute(
         &self,
         statement: &Statement,

@@ -11,10 +11,12 @@ mod error;
 mod open_transaction;
 mod risks;
 mod schema;
+mod schema_check;
 mod tls;
 mod transfer;
+mod upgrade;
 
-use super::sqlite::STORE_VERSION;
+use super::sqlite::{STORE_VERSION, schema_tables};
 use super::{Intent, StoreError, StoreResult};
 use connection::ServerConnection;
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ pub(super) use connection::Server;
 pub(super) use open_transaction::OpenTransaction;
 pub(super) use schema::{create, exists, version};
 pub(super) use transfer::{PostgresSource, PostgresTarget, put_in_force, transfer_state};
+pub(super) use upgrade::upgrade;
 
 const VERSION: i64 = STORE_VERSION as i64;
 /// Time limits of each statement in a transaction that writes, and in one that reads. Less than a
@@ -45,6 +48,9 @@ impl PostgresStore {
         let mut store = PostgresStore { server, idle };
         // refuses another version
         drop(store.begin(Intent::Read)?);
+        let connection = store.idle_connection()?;
+        schema_check::check_schema(&connection, &schema_tables()?)?;
+        store.idle = Some(connection);
         Ok(store)
     }
 
@@ -88,7 +94,7 @@ fn version_error(found: Option<i64>) -> StoreError {
         Some(found) => StoreError::Version {
             found,
             known: VERSION,
-            is_upgradable: false,
+            is_upgradable: upgrade::is_upgradable(found),
         },
         None => StoreError::Damaged("it has no version".to_owned()),
     }

@@ -29,7 +29,7 @@
 //! other in spite of the order end with [`StoreError::Busy`] for one of them: denied.
 
 use super::connection::ServerConnection;
-use super::{READING, Server, VERSION, WRITING, transfer, version_error};
+use super::{READING, Server, VERSION, WRITING, transfer};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
@@ -93,12 +93,9 @@ impl<'a> OpenTransaction<'a> {
 
     /// Returns why a store of another version is not opened.
     fn version_error(&self, found: Option<i64>) -> StoreError {
-        let mark = self.run(|connection, _| transfer::read_mark(connection, found));
-        match mark {
-            Ok(Some((version, mark))) => mark.error(version),
-            Ok(None) => version_error(found),
-            Err(error) => error,
-        }
+        let read =
+            |connection: &mut ServerConnection, _| Ok(transfer::version_error(connection, found));
+        self.run(read).unwrap_or_else(|error| error)
     }
 
     /// Runs work on the connection. After an error the transaction only rolls back.

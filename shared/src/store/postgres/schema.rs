@@ -44,14 +44,16 @@ pub(in crate::store) fn exists(server: &Server) -> StoreResult<bool> {
     has_store(&server.connect()?)
 }
 
+/// Returns that the database holds no store.
+pub(super) fn missing(server: &Server) -> StoreError {
+    StoreError::Engine(format!("{} holds no store; run postern init", server.url))
+}
+
 /// Returns the version of the store in the database.
 pub(in crate::store) fn version(server: &Server) -> StoreResult<i64> {
     let connection = server.connect()?;
     if !has_store(&connection)? {
-        return Err(StoreError::Engine(format!(
-            "{} holds no store; run postern init",
-            server.url
-        )));
+        return Err(missing(server));
     }
     let found = connection.run("SELECT version FROM store_version", WRITING)?;
     let found = found.into_iter().flatten().next();

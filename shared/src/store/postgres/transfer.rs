@@ -3,7 +3,7 @@
 use super::connection::{Server, ServerConnection};
 use super::open_transaction::STORE_LOCK;
 use super::schema::{VERSION_TABLE, has_store};
-use super::{READING, VERSION, dialect, version_error};
+use super::{READING, VERSION, dialect};
 use crate::config::StoreUrl;
 use crate::store::column::{Columns, Row, Value};
 use crate::store::sqlite::{StopsBlocked, schema_indexes};
@@ -16,11 +16,12 @@ use crate::store::{StoreError, StoreResult};
 use bytes::Bytes;
 use std::pin::Pin;
 use std::time::Duration;
+use tokio_postgres::Statement;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::Type;
 
 /// Time limit of each statement.
-const TIME_LIMIT: Duration = Duration::from_secs(3600);
+pub(super) const TIME_LIMIT: Duration = Duration::from_secs(3600);
 /// Rows that are fetched at once.
 const FETCHED: u32 = 2000;
 /// Rows of one COPY. The server keeps a note of each row until its end, to look at references.
@@ -30,7 +31,7 @@ const COPIED: u32 = 50_000;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; \
     SET LOCAL statement_timeout = '1h'; SET LOCAL idle_in_transaction_session_timeout = '10min'";
 
-fn begin(server: &Server) -> StoreResult<ServerConnection> {
+pub(super) fn begin(server: &Server) -> StoreResult<ServerConnection> {
     let connection = server.connect()?;
     connection.run(BEGIN, READING)?;
     let lock = format!("SELECT pg_advisory_xact_lock({STORE_LOCK})");
@@ -38,7 +39,20 @@ fn begin(server: &Server) -> StoreResult<ServerConnection> {
     Ok(connection)
 }
 
-fn stored_version(connection: &ServerConnection) -> StoreResult<Option<i64>> {
+/// Prepares a statement that is used in this file alone.
+fn prepare(connection: &ServerConnection, sql: &str) -> StoreResult<Statement> {
+    let text = dialect::statement(sql, false);
+    connection.block_on(TIME_LIMIT, connection.client.prepare(&text))
+}
+
+fn query(
+    connection: &ServerConnection,
+    statement: &Statement,
+) -> StoreResult<Vec<tokio_postgres::Row>> {
+    connection.block_on(TIME_LIMIT, connection.client.query(statement, &[]))
+}
+
+pub(super) fn stored_version(connection: &ServerConnection) -> StoreResult<Option<i64>> {
     let found = connection.run("SELECT version FROM store_version", READING)?;
     let found = found.into_iter().flatten().next();
     Ok(found.and_then(|version| version.parse().ok()))
@@ -46,7 +60,7 @@ fn stored_version(connection: &ServerConnection) -> StoreResult<Option<i64>> {
 
 /// Returns what is in the database. Anything but a store is an error.
 pub(in crate::store) fn transfer_state(server: &Server) -> StoreResult<StoreState> {
-    let mut connection = server.connect()?;
+    let connection = server.connect()?;
     if !has_store(&connection)? {
         let sql = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace \
                    AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND NOT EXISTS (SELECT 1 FROM pg_depend \
@@ -62,43 +76,51 @@ pub(in crate::store) fn transfer_state(server: &Server) -> StoreResult<StoreStat
     }
     match stored_version(&connection)? {
         Some(VERSION) => Ok(StoreState::InForce),
-        found => match read_mark(&mut connection, found)? {
+        found => match read_mark(&connection, found)? {
             Some((version, mark)) => Ok(StoreState::of_mark(version, mark)),
-            None => Err(version_error(found)),
+            None => Err(super::version_error(found)),
         },
     }
 }
 
 /// Returns the mark of a store whose version says that it has one.
 pub(super) fn read_mark(
-    connection: &mut ServerConnection,
+    connection: &ServerConnection,
     found: Option<i64>,
 ) -> StoreResult<Option<(i64, TransferMark)>> {
     let Some(version) = found.filter(|found| [MOVED, INCOMPLETE].contains(found)) else {
         return Ok(None);
     };
-    let statement = connection.prepare(READ_MARK, false, READING)?;
-    let rows = connection.query(&statement, &[], READING)?;
+    let rows = query(connection, &prepare(connection, READ_MARK)?)?;
     let missing = || StoreError::Damaged("the mark of a transfer".to_owned());
     let row = Row(rows.first().ok_or_else(missing)?);
     let mark = TransferMark::from_columns(row.get(0)?, row.get(1)?, row.get(2)?)?;
     Ok(Some((version, mark)))
 }
 
-fn add_mark(connection: &mut ServerConnection, mark: &TransferMark) -> StoreResult<()> {
+/// Returns why a store of another version is not opened.
+pub(super) fn version_error(connection: &ServerConnection, found: Option<i64>) -> StoreError {
+    match read_mark(connection, found) {
+        Ok(Some((version, mark))) => mark.error(version),
+        Ok(None) => super::version_error(found),
+        Err(error) => error,
+    }
+}
+
+fn add_mark(connection: &ServerConnection, mark: &TransferMark) -> StoreResult<()> {
     connection.run(&dialect::schema(MARK_TABLE), TIME_LIMIT)?;
-    let statement = connection.prepare(ADD_MARK, true, TIME_LIMIT)?;
+    let statement = prepare(connection, ADD_MARK)?;
     let at = i64::try_from(mark.at.0).unwrap_or(i64::MAX);
     let values = [
         Value::Blob(&mark.id.0),
         Value::Text(mark.url.to_string().into()),
         Value::Integer(at),
     ];
-    connection.execute(&statement, &values, TIME_LIMIT)?;
-    Ok(())
+    let added = connection.client.execute_raw(&statement, &values);
+    connection.block_on(TIME_LIMIT, added).map(drop)
 }
 
-fn set_version(connection: &ServerConnection, version: i64) -> StoreResult<()> {
+pub(super) fn set_version(connection: &ServerConnection, version: i64) -> StoreResult<()> {
     let sql = format!("UPDATE store_version SET version = {version}");
     connection.run(&sql, TIME_LIMIT).map(drop)
 }
@@ -106,12 +128,12 @@ fn set_version(connection: &ServerConnection, version: i64) -> StoreResult<()> {
 /// Removes the mark of an incomplete store.
 pub(in crate::store) fn put_in_force(server: &Server, id: TransferId) -> StoreResult<()> {
     let _blocked = StopsBlocked::new();
-    let mut connection = begin(server)?;
+    let connection = begin(server)?;
     let found = stored_version(&connection)?;
-    match read_mark(&mut connection, found)? {
+    match read_mark(&connection, found)? {
         Some((INCOMPLETE, mark)) if mark.id == id => {}
         Some((version, mark)) => return Err(mark.error(version)),
-        None => return Err(version_error(found)),
+        None => return Err(super::version_error(found)),
     }
     connection.run(DROP_MARK, TIME_LIMIT)?;
     set_version(&connection, VERSION)?;
@@ -120,7 +142,7 @@ pub(in crate::store) fn put_in_force(server: &Server, id: TransferId) -> StoreRe
 
 /// Reads the rows of a query through a cursor, a few at a time.
 fn read(
-    connection: &mut ServerConnection,
+    connection: &ServerConnection,
     sql: &str,
     table: &str,
     read: ReadRow<'_>,
@@ -129,9 +151,9 @@ fn read(
     let declare = format!("DECLARE {cursor} NO SCROLL CURSOR FOR {sql}");
     connection.run(&declare, TIME_LIMIT)?;
     let fetch = format!("FETCH FORWARD {FETCHED} FROM {cursor}");
-    let statement = connection.prepare_once(&fetch, TIME_LIMIT)?;
+    let statement = prepare(connection, &fetch)?;
     loop {
-        let rows = connection.query(&statement, &[], TIME_LIMIT)?;
+        let rows = query(connection, &statement)?;
         if rows.is_empty() {
             break;
         }
@@ -156,15 +178,10 @@ pub(in crate::store) struct PostgresSource {
 impl PostgresSource {
     pub(in crate::store) fn lock(server: &Server, tables: &[Table]) -> StoreResult<PostgresSource> {
         let _blocked = StopsBlocked::new();
-        let mut connection = begin(server)?;
+        let connection = begin(server)?;
         match stored_version(&connection)? {
             Some(VERSION) => {}
-            found => {
-                return Err(match read_mark(&mut connection, found)? {
-                    Some((version, mark)) => mark.error(version),
-                    None => version_error(found),
-                });
-            }
+            found => return Err(version_error(&connection, found)),
         }
         // against whoever does not take the lock of the store, such as psql
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
@@ -182,7 +199,7 @@ impl PostgresSource {
         table: &str,
         row: ReadRow<'_>,
     ) -> StoreResult<()> {
-        read(&mut self.connection, sql, table, row)
+        read(&self.connection, sql, table, row)
     }
 
     /// Returns the last number that a table gave; 0 before the first.
@@ -199,8 +216,8 @@ impl PostgresSource {
             .ok_or_else(missing)
     }
 
-    pub(in crate::store) fn mark_moved(mut self, mark: &TransferMark) -> StoreResult<()> {
-        add_mark(&mut self.connection, mark)?;
+    pub(in crate::store) fn mark_moved(self, mark: &TransferMark) -> StoreResult<()> {
+        add_mark(&self.connection, mark)?;
         set_version(&self.connection, MOVED)?;
         self.connection.run("COMMIT", TIME_LIMIT).map(drop)
     }
@@ -220,10 +237,10 @@ impl PostgresTarget {
         tables: &[Table],
         from: &StoreUrl,
     ) -> StoreResult<PostgresTarget> {
-        let mut connection = begin(server)?;
+        let connection = begin(server)?;
         if has_store(&connection)? {
             let found = stored_version(&connection)?;
-            match read_mark(&mut connection, found)? {
+            match read_mark(&connection, found)? {
                 Some((INCOMPLETE, mark)) if mark.url == *from => {}
                 _ => {
                     return Err(StoreError::NotEmpty(format!(
@@ -325,11 +342,11 @@ impl PostgresTarget {
         table: &str,
         row: ReadRow<'_>,
     ) -> StoreResult<()> {
-        read(&mut self.connection, sql, table, row)
+        read(&self.connection, sql, table, row)
     }
 
-    pub(in crate::store) fn commit(mut self, mark: &TransferMark) -> StoreResult<()> {
-        add_mark(&mut self.connection, mark)?;
+    pub(in crate::store) fn commit(self, mark: &TransferMark) -> StoreResult<()> {
+        add_mark(&self.connection, mark)?;
         let sql = format!("INSERT INTO store_version (version) VALUES ({INCOMPLETE})");
         self.connection.run(&sql, TIME_LIMIT)?;
         self.connection.run("COMMIT", TIME_LIMIT).map(drop)

@@ -121,8 +121,8 @@ fn upgrade_under_lock(path: &Path, old: OldStore) -> StoreResult<UpgradeResult> 
     check_old_schema(&connection, found)?;
     // the write lock is held: the copy is exactly what the migration starts with
     let backup = match old {
-        OldStore::Copied => back_up(path)?,
-        OldStore::NotCopied => path.to_owned(),
+        OldStore::Copied => Some(back_up(path)?),
+        OldStore::NotCopied => None,
     };
     migrate(&connection, found)?;
     database.check_unmoved()?;
@@ -337,7 +337,7 @@ mod tests {
             panic!("not upgraded")
         };
         let number = "SELECT number FROM revision";
-        let backup = Connection::open(backup).unwrap();
+        let backup = Connection::open(backup.unwrap()).unwrap();
         for (store, expected) in [(backup, 9), (open(&path).unwrap(), 10)] {
             let found: i64 = store.query_row(number, [], |row| row.get(0)).unwrap();
             assert_eq!(found, expected);

@@ -89,8 +89,13 @@ fn commit(connection: &Connection, path: &Path) -> StoreResult<()> {
 
 /// Returns the tables of this program's schema, each after those that it refers to.
 pub(in crate::store) fn schema_tables() -> StoreResult<Vec<Table>> {
+    tables_of(SCHEMA)
+}
+
+/// Returns the tables that a schema creates, in its order.
+pub(in crate::store) fn tables_of(schema: &str) -> StoreResult<Vec<Table>> {
     let connection = Connection::open_in_memory()?;
-    connection.execute_batch(SCHEMA)?;
+    connection.execute_batch(schema)?;
     let sql = "SELECT name, sql FROM sqlite_schema \
                WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY rowid";
     let mut statement = connection.prepare(sql)?;
@@ -109,12 +114,13 @@ pub(in crate::store) fn schema_tables() -> StoreResult<Vec<Table>> {
 }
 
 fn table_columns(connection: &Connection, table: &str) -> StoreResult<Vec<TableColumn>> {
-    let sql = "SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY cid";
+    let sql = "SELECT name, type, \"notnull\", pk FROM pragma_table_info(?1) ORDER BY cid";
     let mut statement = connection.prepare(sql)?;
     let mut rows = statement.query([table])?;
     let mut columns = Vec::new();
     while let Some(row) = rows.next()? {
         let kind: String = row.get(1)?;
+        let key_position: u32 = row.get(3)?;
         columns.push(TableColumn {
             name: row.get(0)?,
             kind: match kind.as_str() {
@@ -122,7 +128,8 @@ fn table_columns(connection: &Connection, table: &str) -> StoreResult<Vec<TableC
                 "TEXT" => ColumnKind::Text,
                 _ => ColumnKind::Bytes,
             },
-            key_position: row.get(2)?,
+            is_nullable: !row.get::<_, bool>(2)? && key_position == 0,
+            key_position,
         });
     }
     Ok(columns)

@@ -293,7 +293,7 @@ fn whoever_has_the_old_store_open_or_opens_it_is_refused_with_its_new_place() {
         let (alice, origin) = (name("alice"), Origin::Unknown);
         let request = test_store::request(&alice, &origin);
         let attempt = test.from.verification().verify_input(&request, &typed, NOW);
-        let refused = attempt.err().expect("it was verified").to_string();
+        let refused = attempt.expect_err("it was verified").to_string();
         assert_contains(&refused, &place);
         assert_contains(&refused, "set store.url in postern.toml");
         // one that starts, an upgrade, and another transfer
@@ -316,7 +316,7 @@ fn nothing_is_written_to_the_old_store_while_it_is_copied() {
         let (alice, origin) = (name("alice"), Origin::Unknown);
         let request = test_store::request(&alice, &origin);
         let attempt = test.from.verification().verify_input(&request, &typed, NOW);
-        let refused = attempt.err().expect("it was verified").to_string();
+        let refused = attempt.expect_err("it was verified").to_string();
         assert_contains(&refused, "busy for 5 seconds");
         drop(transfer);
         accepted(&test.from.attempt("alice", &code_of(&app, 0), NOW));
@@ -481,6 +481,22 @@ fn a_database_with_tables_of_another_program_is_refused() {
         .run("CREATE TABLE other (n int)");
     let refused = test.plan().unwrap_err().to_string();
     assert_contains(&refused, "holds other, which is not of Postern");
+}
+
+/// Created there, or moved there.
+#[test]
+fn the_space_of_overwritten_secrets_is_soon_reused() {
+    if !is_postgres() {
+        return;
+    }
+    let test = Move::new((Place::File, Place::Server), "");
+    drop(test.complete());
+    let created = TestStore::new("");
+    for database in [&test.target, &created.folder.database] {
+        let sql = "SELECT count(*) FROM pg_class WHERE relname IN ('secret', 'outbox', 'data_key') \
+                   AND 'autovacuum_vacuum_scale_factor=0' = ANY (reloptions)";
+        assert_eq!(database.as_ref().unwrap().number(sql), 3);
+    }
 }
 
 #[test]

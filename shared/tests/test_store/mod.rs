@@ -38,6 +38,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_015);
 /// The password of every account that has one.
 pub(crate) const PASSWORD: &str = "correct horse";
 
+pub(crate) mod cluster;
 pub(crate) mod server;
 
 pub(crate) use server::{TestDatabase, is_postgres};

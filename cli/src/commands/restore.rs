@@ -33,15 +33,15 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
         run.output.warn(problem)?;
     }
     let config = &mut in_force.config;
-    let mut backup = BackupInput::open(&what.file)?;
-    let masters = read_keys(run.output, what, &backup, config)?;
-    backup.verify(&masters)?;
     let store = config
         .store
         .url
         .sqlite_path()
-        .ok_or(StoreError::OnlySqlite)?;
-    let store = store.to_owned();
+        .ok_or(StoreError::OnlySqlite)?
+        .to_owned();
+    let mut backup = BackupInput::open(&what.file)?;
+    let masters = read_keys(run.output, what, &backup, config)?;
+    backup.verify(&masters)?;
     store_processes::refuse_running(&store)?;
     confirm(run.output, what, &backup.header)?;
     // a service may have been started while the question stood

@@ -198,7 +198,8 @@ impl fmt::Display for StoreError {
                  pg_hba.conf and log"
             ),
             StoreError::OnlySqlite => f.write_str(
-                "the store is in PostgreSQL, which has backups of its own: use pg_dump, pg_basebackup or an archive of its WAL",
+                "the store is in PostgreSQL, and backup and restore are for a store in a file; use pg_dump, pg_basebackup or an \
+                 archive of its WAL, or move the store to a file with postern migrate-store; nothing was changed",
             ),
             StoreError::Engine(message) => write!(f, "the store failed: {message}"),
         }

@@ -8,6 +8,7 @@ mod column;
 mod connection;
 mod dialect;
 mod error;
+mod event_order;
 mod open_transaction;
 mod risks;
 mod schema;

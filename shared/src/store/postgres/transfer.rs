@@ -2,7 +2,7 @@
 
 use super::connection::{Server, ServerConnection};
 use super::open_transaction::STORE_LOCK;
-use super::schema::{VERSION_TABLE, has_store};
+use super::schema::{STORAGE, VERSION_TABLE, has_store};
 use super::{READING, VERSION, dialect};
 use crate::config::StoreUrl;
 use crate::store::column::{Columns, Row, Value};
@@ -258,6 +258,7 @@ impl PostgresTarget {
             let sql = dialect::schema(&format!("{};", table.sql));
             connection.run(&sql, TIME_LIMIT)?;
         }
+        connection.run(STORAGE, TIME_LIMIT)?;
         Ok(PostgresTarget {
             connection,
             copying: None,

@@ -686,3 +686,41 @@ fn every_row_of_every_table_arrives_byte_for_byte() {
         );
     }
 }
+
+/// Returns the most memory that this process has had, in KiB.
+fn peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let words = line.unwrap().split_whitespace().nth(1);
+    words.unwrap().parse().unwrap()
+}
+
+/// Memory does not grow with the store. `POSTERN_ACCOUNTS` is how many it has, in thousands.
+#[test]
+fn a_large_store_is_moved_in_little_memory() {
+    let thousands = std::env::var("POSTERN_ACCOUNTS").ok();
+    let accounts = thousands.map_or(5_000, |text| 1000 * text.parse::<u32>().unwrap());
+    for way in ways().into_iter().filter(|way| way.0 == Place::File) {
+        let test = Move::new(way, "");
+        test.from.changes(&format!(
+            "PRAGMA synchronous = OFF; BEGIN;
+             CREATE TEMP TABLE number AS WITH RECURSIVE n (i) AS
+                 (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {accounts}) SELECT i FROM n;
+             INSERT INTO account (id, name, name_key, created)
+                 SELECT i, 'user' || i, 'user' || i, 1 FROM number;
+             INSERT INTO authenticator (id, account, name, algorithm, digits, period, created)
+                 SELECT i, i, 'phone', 'sha1', 6, 30, 1 FROM number;
+             INSERT INTO secret SELECT i, randomblob(60) FROM number;
+             INSERT INTO floor SELECT randomblob(32), i FROM number;
+             INSERT INTO recovery_code SELECT i, randomblob(32), 10, NULL FROM number;
+             INSERT INTO recovery_code SELECT i, randomblob(32), 10, i FROM number;
+             COMMIT"
+        ));
+        let (began, before) = (std::time::Instant::now(), peak_memory());
+        drop(test.complete());
+        let (seconds, grown) = (began.elapsed().as_secs(), peak_memory().saturating_sub(before));
+        println!("{way:?}: {accounts} accounts in {seconds} s, {grown} KiB more");
+        // the page cache of a file that is filled is 64 MiB
+        assert!(grown < 100 * 1024, "{grown} KiB");
+    }
+}

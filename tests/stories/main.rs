@@ -49,6 +49,18 @@ mod enrollment {
     pub(crate) mod without_root;
 }
 mod first_hour;
+/// Several hosts with one store in PostgreSQL, on machines of their own.
+mod fleet {
+    mod failover;
+    mod guide;
+    mod hangs;
+    mod load;
+    mod migration;
+    mod one_host;
+    mod revocation;
+    mod several_hosts;
+    mod split;
+}
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;

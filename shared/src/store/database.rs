@@ -13,7 +13,7 @@ use std::time::Duration;
 pub struct Store(pub(super) Database);
 
 pub(super) enum Database {
-    Sqlite(SqliteStore),
+    Sqlite(Box<SqliteStore>),
     Postgres(PostgresStore),
 }
 
@@ -44,6 +44,13 @@ impl Store {
             // connections are made only to servers that take writes
             Database::Postgres(_) => false,
         }
+    }
+
+    /// Returns whether another server may have taken the place of the one that is read, so that only a
+    /// commit shows that what was read is in force. PostgreSQL's primary that is cut off from its
+    /// standbys still answers reads after one of them was promoted, and takes no commits.
+    pub fn may_be_replaced(&self) -> bool {
+        matches!(self.0, Database::Postgres(_))
     }
 
     /// Waits for every transaction that still reads overwritten and deleted content. Removes the
@@ -90,7 +97,7 @@ impl Store {
 /// An open transaction of either database.
 pub(super) enum OpenTransaction<'a> {
     Sqlite(sqlite::OpenTransaction<'a>),
-    Postgres(postgres::OpenTransaction<'a>),
+    Postgres(postgres::OpenTransaction),
 }
 
 impl OpenTransaction<'_> {

@@ -17,6 +17,9 @@ pub enum StoreError {
     File(FileError),
     /// Another process held the store for longer than the time limit.
     Busy,
+    /// Another host changed the same thing at the same moment. The transaction is rolled back:
+    /// nothing was written.
+    Conflict,
     /// Like `Busy`, with the process that holds the store.
     Held(LockHolder),
     Full,
@@ -79,7 +82,7 @@ pub enum StoreError {
 pub fn log_cause(error: &(dyn std::error::Error + 'static)) -> &'static str {
     let mut chain = std::iter::successors(Some(error), |error| error.source());
     let word = chain.find_map(|error| match error.downcast_ref() {
-        Some(StoreError::Busy | StoreError::Held(_)) => Some("store-busy"),
+        Some(StoreError::Busy | StoreError::Held(_) | StoreError::Conflict) => Some("store-busy"),
         Some(StoreError::Full) => Some("disk-full"),
         Some(_) => Some("unavailable"),
         None => error.is::<OtherSpelling>().then_some("similar-name"),
@@ -137,6 +140,9 @@ impl fmt::Display for StoreError {
             }
             StoreError::Busy => {
                 f.write_str("the store stayed busy for 5 seconds; look for a stopped process that holds it")
+            }
+            StoreError::Conflict => {
+                f.write_str("another host changed the same thing at the same moment; try again")
             }
             StoreError::Full => f.write_str("the store cannot be written: the disk is full; make room"),
             StoreError::Limited => f.write_str(

@@ -28,8 +28,8 @@ pub use crate::account::record::AccountRecord;
 pub use database::Store;
 pub use error::{LockHolder, StoreError, StoreResult, log_cause};
 pub use open::{
-    UpgradeResult, create, create_temporary, exists, has_current_version, make_missing_files, open,
-    upgrade,
+    RevisionListener, UpgradeResult, create, create_temporary, exists, has_current_version,
+    make_missing_files, open, upgrade,
 };
 pub use records::*;
 pub use sqlite::{STORE_VERSION, TemporaryStore, UnchangedFiles};

@@ -276,7 +276,7 @@ pub(super) fn new_store(folder: &tempfile::TempDir) -> super::Store {
     let masters = crate::crypto::master_key::MasterKeys::generate().unwrap().0;
     let keys = crate::crypto::vault::Vault::create(&masters).unwrap();
     create(&path, None, &keys).unwrap();
-    super::Store(super::database::Database::Sqlite(
+    super::Store(super::database::Database::Sqlite(Box::new(
         SqliteStore::open(&path).unwrap(),
-    ))
+    )))
 }

@@ -120,7 +120,7 @@ impl StoreTransfer {
         for table in &self.tables {
             copied.push(copy_table(&mut self.source, &mut target, table)?);
         }
-        target.create_indexes()?;
+        target.create_indexes(&self.tables)?;
         let mut counted = Vec::new();
         for (table, copied) in self.tables.iter().zip(&copied) {
             let mut found = RowsDigest::default();
@@ -221,10 +221,10 @@ impl Target {
         }
     }
 
-    fn create_indexes(&mut self) -> StoreResult<()> {
+    fn create_indexes(&mut self, tables: &[Table]) -> StoreResult<()> {
         match self {
             Target::Sqlite(target) => target.create_indexes(),
-            Target::Postgres(target) => target.create_indexes(),
+            Target::Postgres(target) => target.create_indexes(tables),
         }
     }
 

@@ -62,6 +62,13 @@ impl Database {
         });
     }
 
+    /// Runs a statement each at the server, outside of this database.
+    pub(crate) fn run_at_server(&self, sql: &str) {
+        for one in sql.split(';') {
+            run_at("postgres", one);
+        }
+    }
+
     /// Returns the number in the first row of a query.
     pub(crate) fn number(&self, sql: &str) -> i64 {
         let value = at(&self.0, async |client| client.simple_query(sql).await);

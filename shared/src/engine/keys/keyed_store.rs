@@ -67,6 +67,11 @@ impl KeyedStore {
         self.store.is_read_only()
     }
 
+    /// Returns whether only a commit shows that a read is in force: see [`Store::may_be_replaced`].
+    pub(in crate::engine) fn may_be_replaced(&self) -> bool {
+        self.store.may_be_replaced()
+    }
+
     /// Returns what could break a promise of the store: see [`Store::risks`].
     pub(in crate::engine) fn risks(&mut self) -> Result<Vec<StoreRisk>, StoreError> {
         self.store.risks()

@@ -19,10 +19,7 @@ impl PostgresStore {
     /// Returns a number up to which no event will be added any more, also by a transaction that is
     /// open now. `None` if such a transaction is still open after a while.
     pub(in crate::store) fn settled_event_number(&mut self) -> StoreResult<Option<i64>> {
-        let connection = self.idle_connection()?;
-        let settled = settled_event_number(&connection)?;
-        self.idle = Some(connection);
-        Ok(settled)
+        self.pool.with_connection(settled_event_number)
     }
 }
 

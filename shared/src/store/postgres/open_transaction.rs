@@ -26,24 +26,25 @@
 //!   has locked, and skips the others.
 //!
 //! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each
-//! other in spite of the order end with [`StoreError::Busy`] for one of them: denied.
+//! other in spite of the order end with [`StoreError::Conflict`] for one of them.
 
 use super::connection::ServerConnection;
-use super::{READING, Server, VERSION, WRITING, transfer};
+use super::pool::{Lease, Pool};
+use super::{READING, VERSION, WRITING, transfer};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
+use crate::system::clock::ClockQuestion;
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Number of the advisory lock of the whole store ("Postern").
 pub(super) const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
 
 /// A transaction, until it is committed or dropped.
-pub(in crate::store) struct OpenTransaction<'a> {
-    /// `None` once the connection is of no use.
-    connection: RefCell<Option<ServerConnection>>,
-    idle: &'a mut Option<ServerConnection>,
+pub(in crate::store) struct OpenTransaction {
+    connection: RefCell<Lease>,
     writes: bool,
     limit: Cell<Duration>,
     /// Whether a statement failed. PostgreSQL answers the commit of such a transaction with a
@@ -53,39 +54,29 @@ pub(in crate::store) struct OpenTransaction<'a> {
     _blocked: StopsBlocked,
 }
 
-impl<'a> OpenTransaction<'a> {
-    pub(super) fn begin(
-        idle: &'a mut Option<ServerConnection>,
-        server: &Server,
-        intent: Intent,
-    ) -> StoreResult<OpenTransaction<'a>> {
+impl OpenTransaction {
+    pub(super) fn begin(pool: &Arc<Pool>, intent: Intent) -> StoreResult<OpenTransaction> {
         let _blocked = StopsBlocked::new();
         let (limit, sql) = begin_statements(intent);
-        let used = idle.take();
-        let was_used = used.is_some();
-        let mut connection = match used {
-            Some(connection) => connection,
-            None => server.connect()?,
-        };
-        let found = match connection.run(&sql, limit) {
+        let mut connection = pool.lease()?;
+        let found = match run_with_clock(&connection, &sql, limit) {
             // The server may have closed the connection meanwhile. Nothing was read or written.
-            Err(StoreError::Engine(_)) if was_used => {
-                connection = server.connect()?;
-                connection.run(&sql, limit)
+            Err(StoreError::Engine(_)) if connection.was_used => {
+                connection.reconnect()?;
+                run_with_clock(&connection, &sql, limit)
             }
             found => found,
-        }?;
+        };
         let transaction = OpenTransaction {
-            connection: RefCell::new(Some(connection)),
-            idle,
+            connection: RefCell::new(connection),
             writes: intent != Intent::Read,
             limit: Cell::new(limit),
             has_failed: Cell::new(false),
             has_ended: Cell::new(false),
             _blocked,
         };
-        let found = found.first().cloned().flatten();
-        match found.and_then(|version| version.parse().ok()) {
+        // from here on, dropping the transaction rolls back
+        match found? {
             Some(VERSION) => Ok(transaction),
             found => Err(transaction.version_error(found)),
         }
@@ -93,21 +84,16 @@ impl<'a> OpenTransaction<'a> {
 
     /// Returns why a store of another version is not opened.
     fn version_error(&self, found: Option<i64>) -> StoreError {
-        let read =
-            |connection: &mut ServerConnection, _| Ok(transfer::version_error(connection, found));
-        self.run(read).unwrap_or_else(|error| error)
+        self.run(|connection, _| Ok(transfer::version_error(connection, found)))
+            .unwrap_or_else(|error| error)
     }
 
     /// Runs work on the connection. After an error the transaction only rolls back.
-    fn run<T>(
-        &self,
-        work: impl FnOnce(&mut ServerConnection, Duration) -> StoreResult<T>,
-    ) -> StoreResult<T> {
-        let mut connection = self.connection.borrow_mut();
-        let Some(open) = connection.as_mut().filter(|_| !self.has_failed.get()) else {
+    fn run<T>(&self, work: impl FnOnce(&mut Lease, Duration) -> StoreResult<T>) -> StoreResult<T> {
+        if self.has_failed.get() {
             return Err(failed_before());
-        };
-        let result = work(open, self.limit.get());
+        }
+        let result = work(&mut self.connection.borrow_mut(), self.limit.get());
         if result.is_err() {
             self.has_failed.set(true);
         }
@@ -116,10 +102,8 @@ impl<'a> OpenTransaction<'a> {
 
     /// Runs a statement. Returns the number of changed rows.
     pub(in crate::store) fn execute(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<usize> {
-        let changed = self.run(|connection, limit| {
-            let statement = connection.prepare(sql, self.writes, limit)?;
-            connection.execute(&statement, values, limit)
-        })?;
+        let changed =
+            self.run(|connection, limit| connection.execute(sql, values, self.writes, limit))?;
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
@@ -130,10 +114,8 @@ impl<'a> OpenTransaction<'a> {
         values: &[Value<'_>],
         read: &mut dyn FnMut(&Row<'_>) -> StoreResult<NextRow>,
     ) -> StoreResult<()> {
-        let rows = self.run(|connection, limit| {
-            let statement = connection.prepare(sql, self.writes, limit)?;
-            connection.query(&statement, values, limit)
-        })?;
+        let rows =
+            self.run(|connection, limit| connection.query(sql, values, self.writes, limit))?;
         for row in &rows {
             if read(&Row(row))? == NextRow::Skip {
                 break;
@@ -160,28 +142,47 @@ impl<'a> OpenTransaction<'a> {
         if self.has_failed.get() {
             return Err(failed_before());
         }
-        self.end("COMMIT")
+        self.end("COMMIT")?;
+        let mut connection = self.connection.borrow_mut();
+        connection.prepare_statements(self.limit.get());
+        Ok(())
     }
 
-    /// Ends the transaction. Keeps the connection if it did.
+    /// Ends the transaction. Closes the connection if it does not end.
     fn end(&self, statement: &str) -> StoreResult<()> {
-        let mut connection = self.connection.borrow_mut();
-        let Some(open) = connection.take() else {
-            return Err(failed_before());
-        };
-        open.run(statement, self.limit.get())?;
-        *connection = Some(open);
         self.has_ended.set(true);
-        Ok(())
+        let mut connection = self.connection.borrow_mut();
+        let ended = connection.run(statement, self.limit.get());
+        if ended.is_err() {
+            connection.close();
+        }
+        ended.map(drop)
     }
 }
 
-impl Drop for OpenTransaction<'_> {
+impl Drop for OpenTransaction {
     fn drop(&mut self) {
-        if self.has_ended.get() || self.end("ROLLBACK").is_ok() {
-            *self.idle = self.connection.get_mut().take();
+        if !self.has_ended.get() {
+            // where that fails, the closed connection rolls back
+            let _ = self.end("ROLLBACK");
         }
     }
+}
+
+/// Runs the statements that begin a transaction. Returns the version of the store, and applies the
+/// time of its clock.
+fn run_with_clock(
+    connection: &ServerConnection,
+    sql: &str,
+    limit: Duration,
+) -> StoreResult<Option<i64>> {
+    let question = ClockQuestion::ask();
+    let row = connection.run(sql, limit)?;
+    let number = |column: usize| row.get(column)?.as_ref()?.parse::<i64>().ok();
+    if let Some(time) = number(1) {
+        question.apply_answer(time);
+    }
+    Ok(number(0))
 }
 
 fn failed_before() -> StoreError {
@@ -189,7 +190,8 @@ fn failed_before() -> StoreError {
 }
 
 /// Returns the time limit of the statements of a transaction, and the statements that begin it. The
-/// last one reads the version: no statement of this version may run on a store that was upgraded.
+/// last one reads the version, since no statement of this version may run on a store that was
+/// upgraded, and the clock.
 fn begin_statements(intent: Intent) -> (Duration, String) {
     let (limit, mode, lock) = match intent {
         Intent::Read => (READING, "REPEATABLE READ, READ ONLY", String::new()),
@@ -206,7 +208,8 @@ fn begin_statements(intent: Intent) -> (Duration, String) {
     };
     let sql = format!(
         "BEGIN ISOLATION LEVEL {mode}; SET LOCAL statement_timeout = {}; {lock}\
-         SELECT version FROM store_version",
+         SELECT version, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint \
+         FROM store_version",
         limit.as_millis()
     );
     (limit, sql)

@@ -60,10 +60,7 @@ const CONNECTIONS: &str = "SELECT least(\
 
 impl PostgresStore {
     pub(in crate::store) fn risks(&mut self) -> StoreResult<Vec<StoreRisk>> {
-        let connection = self.idle_connection()?;
-        let risks = find_risks(&connection)?;
-        self.idle = Some(connection);
-        Ok(risks)
+        self.pool.with_connection(find_risks)
     }
 }
 
@@ -82,7 +79,7 @@ fn find_risks(connection: &ServerConnection) -> StoreResult<Vec<StoreRisk>> {
         if replicas != "0" && standbys.is_empty() {
             risks.push(StoreRisk::AsynchronousReplication);
         }
-        if let (Ok(here), Ok(there)) = (clock::now(), time.parse::<u64>()) {
+        if let (Ok(here), Ok(there)) = (clock::host_time(), time.parse::<u64>()) {
             let seconds = here.0.abs_diff(there);
             if seconds > CLOCKS_APART {
                 risks.push(StoreRisk::ClocksApart { seconds });

@@ -328,13 +328,16 @@ impl PostgresTarget {
         self.connection.run(&sql, TIME_LIMIT).map(drop)
     }
 
-    pub(in crate::store) fn create_indexes(&self) -> StoreResult<()> {
+    pub(in crate::store) fn create_indexes(&self, tables: &[Table]) -> StoreResult<()> {
         for sql in schema_indexes()? {
             self.connection
                 .run(&dialect::schema(&format!("{sql};")), TIME_LIMIT)?;
         }
-        // without it, the first statements are planned for empty tables
-        self.connection.run("ANALYZE", TIME_LIMIT).map(drop)
+        // Without it, the first statements are planned for empty tables. Of these tables alone: others
+        // may be in use.
+        let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
+        let sql = format!("ANALYZE {}", names.join(", "));
+        self.connection.run(&sql, TIME_LIMIT).map(drop)
     }
 
     pub(in crate::store) fn read(

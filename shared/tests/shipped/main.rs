@@ -1,0 +1,4 @@
+//! Files that are shipped beside the programs: units, and pages whose statements name tests and
+//! values of the code.
+
+mod units;

@@ -57,6 +57,7 @@ mod fleet {
     mod guide;
     mod hangs;
     mod load;
+    mod migration;
     mod one_host;
     mod revocation;
     mod several_hosts;

@@ -135,7 +135,8 @@ fn headline(event: &AuditEvent) -> &'static str {
         | EventKind::KeysRotated
         | EventKind::KeysRenewed
         | EventKind::BackupMade
-        | EventKind::StoreRestored => "something was changed",
+        | EventKind::StoreRestored
+        | EventKind::StoreMoved => "something was changed",
     }
 }
 

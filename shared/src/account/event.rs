@@ -106,10 +106,12 @@ pub enum EventKind {
     BackupMade,
     /// The store was replaced by a backup. The event is stored under the principal's name.
     StoreRestored,
+    /// The store was moved from another place. The event is stored under the principal's name.
+    StoreMoved,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 33] = [
+    pub const ALL: [EventKind; 34] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -143,6 +145,7 @@ impl EventKind {
         EventKind::KeysRenewed,
         EventKind::BackupMade,
         EventKind::StoreRestored,
+        EventKind::StoreMoved,
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
@@ -195,6 +198,7 @@ impl EventKind {
             EventKind::KeysRenewed => "keys-renewed",
             EventKind::BackupMade => "backup-made",
             EventKind::StoreRestored => "store-restored",
+            EventKind::StoreMoved => "store-moved",
         }
     }
 

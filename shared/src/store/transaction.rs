@@ -14,6 +14,7 @@ mod revocations;
 mod second_factor;
 mod sessions;
 mod statement;
+mod tables;
 mod throttle;
 
 use super::StoreResult;

@@ -1,4 +1,5 @@
 //! Files that are shipped beside the programs: units, and pages whose statements name tests and
 //! values of the code.
 
+mod release;
 mod units;

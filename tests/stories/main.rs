@@ -35,6 +35,7 @@ mod api {
 }
 mod attacks;
 mod beside;
+mod confinement;
 mod conformance;
 /// How a second factor is set up.
 mod enrollment {
@@ -67,6 +68,7 @@ mod gate {
     mod authelia;
     mod bad_input;
     mod checks;
+    mod container_image;
     mod containers;
     pub(crate) mod floods;
     mod log;

@@ -1,4 +1,4 @@
-//! An open transaction on this store's own connection. It ends with a commit, a rollback or a closed
+//! An open transaction on a connection of the pool. It ends with a commit, a rollback or a closed
 //! connection.
 //!
 //! # Why this is as good as one writer at a time
@@ -12,6 +12,10 @@
 //!   belongs to it afterwards: codes, floors, recovery codes, the throttle, sessions, browsers. Of
 //!   two attempts at one account the second sees everything that the first committed: one code is
 //!   accepted once, one recovery code once, and as many guesses as the throttle allows.
+//! - **What is accepted once** is decided by its row itself: the commit of an accepted step, recovery
+//!   code, one-time code or mailed code needs that it raised the floor, or marked a code that was
+//!   unused. This holds without any lock, and also where two accounts have one secret, whose floor
+//!   belongs to neither.
 //! - **Unknown names and addresses.** Their throttle has no row of its own: an advisory lock on the
 //!   bucket or on the address is held from the read of the failures to the commit.
 //! - **Names.** A name is unique by its index. Spellings of a new name are compared under an advisory
@@ -28,7 +32,15 @@
 //! Every transaction begins at a server that has committed shortly before (`primary`).
 //!
 //! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each
-//! other in spite of the order end with [`StoreError::Conflict`] for one of them.
+//! other in spite of the order end with [`StoreError::Conflict`] for one of them: verifications are
+//! then repeated a few times (`engine/context/conflict.rs`), and everything else is refused.
+//!
+//! # Round trips
+//!
+//! A lock is held for as long as its transaction waits for the network. So a statement whose answer
+//! nothing needs is sent together with the next one that is waited for, at the latest with the commit.
+//! The server executes them in their order, and nothing after one that failed; what failed fails the
+//! wait, and with it the commit.
 
 use super::connection::ServerConnection;
 use super::pool::{Lease, Pool};
@@ -114,6 +126,12 @@ impl OpenTransaction {
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
+    /// Runs a statement whose answer nothing needs. An error is that of a later statement, or of the
+    /// commit.
+    pub(in crate::store) fn send(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<()> {
+        self.run(|connection, _| connection.send(sql, values, self.writes))
+    }
+
     /// Runs a statement, and reads its rows as long as `read` says.
     pub(in crate::store) fn query(
         &self,
@@ -174,7 +192,11 @@ impl Drop for OpenTransaction {
     fn drop(&mut self) {
         if !self.has_ended.get() {
             // where that fails, the closed connection rolls back
-            let _ = self.end("ROLLBACK");
+            let is_open = self.end("ROLLBACK").is_ok();
+            if is_open && !self.has_failed.get() {
+                let mut connection = self.connection.borrow_mut();
+                connection.prepare_statements(self.limit.get());
+            }
         }
     }
 }

@@ -35,6 +35,13 @@
 //! other in spite of the order end with [`StoreError::Conflict`] for one of them: verifications are
 //! then repeated a few times (`engine/context/conflict.rs`), and everything else is refused.
 //!
+//! # What a commit shows
+//!
+//! After a failover, a primary that was cut off is still read, and knows nothing of what its successor
+//! was told: of an enrollment, or a revocation. But it commits nothing, since its synchronous standby
+//! is gone. So whatever grants access does so after a commit, be it one that changes nothing, and what
+//! was read before that was in force then.
+//!
 //! # Round trips
 //!
 //! A lock is held for as long as its transaction waits for the network. So a statement whose answer
@@ -56,6 +63,11 @@ use std::time::Duration;
 
 /// Number of the advisory lock of the whole store ("Postern").
 pub(super) const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
+
+/// Commits, and writes a record of its own to the WAL, so that a transaction that changed nothing is
+/// committed like one that did: synchronously. It leaves nothing in the store, and every role may
+/// call it.
+const COMMIT_IN_FORCE: &str = "SELECT pg_logical_emit_message(true, 'postern', ''); COMMIT";
 
 /// A transaction, until it is committed or dropped.
 pub(in crate::store) struct OpenTransaction {
@@ -173,7 +185,10 @@ impl OpenTransaction {
         if self.has_failed.get() {
             return Err(failed_before());
         }
-        self.end("COMMIT")?;
+        self.end(match self.writes {
+            true => COMMIT_IN_FORCE,
+            false => "COMMIT",
+        })?;
         let mut connection = self.connection.borrow_mut();
         if self.has_changes.get() {
             connection.last_commit.note(self.began);

@@ -135,7 +135,10 @@ fn headline(event: &AuditEvent) -> &'static str {
         | EventKind::KeysRotated
         | EventKind::KeysRenewed
         | EventKind::BackupMade
-        | EventKind::StoreRestored => "something was changed",
+        | EventKind::StoreRestored
+        | EventKind::HostInvited
+        | EventKind::HostJoined
+        | EventKind::HostRevoked => "something was changed",
     }
 }
 

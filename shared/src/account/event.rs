@@ -106,10 +106,16 @@ pub enum EventKind {
     BackupMade,
     /// The store was replaced by a backup. The event is stored under the principal's name.
     StoreRestored,
+    /// A host was invited to the fleet. The event is stored under the principal's name.
+    HostInvited,
+    /// A host joined the fleet. The event is stored under the name of root.
+    HostJoined,
+    /// A host was revoked. The event is stored under the principal's name.
+    HostRevoked,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 33] = [
+    pub const ALL: [EventKind; 36] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -143,6 +149,9 @@ impl EventKind {
         EventKind::KeysRenewed,
         EventKind::BackupMade,
         EventKind::StoreRestored,
+        EventKind::HostInvited,
+        EventKind::HostJoined,
+        EventKind::HostRevoked,
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
@@ -195,6 +204,9 @@ impl EventKind {
             EventKind::KeysRenewed => "keys-renewed",
             EventKind::BackupMade => "backup-made",
             EventKind::StoreRestored => "store-restored",
+            EventKind::HostInvited => "host-invited",
+            EventKind::HostJoined => "host-joined",
+            EventKind::HostRevoked => "host-revoked",
         }
     }
 

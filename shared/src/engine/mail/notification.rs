@@ -79,7 +79,10 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::KeysRotated
         | EventKind::KeysRenewed
         | EventKind::BackupMade
-        | EventKind::StoreRestored => false,
+        | EventKind::StoreRestored
+        | EventKind::HostInvited
+        | EventKind::HostJoined
+        | EventKind::HostRevoked => false,
     }
 }
 

@@ -17,6 +17,9 @@ use crate::verify::throttle_scope::ThrottleScope;
 /// further keys share one bucket.
 const MAX_KEY_BUCKETS: u32 = 8;
 
+/// Name of the one bucket for all terminals of a host of a fleet.
+const ANY_TERMINAL: &str = "any";
+
 /// Returns the scope in whose bucket this request's wrong inputs are counted.
 pub(super) fn throttle_scope(
     tx: &mut EngineTransaction<'_>,
@@ -51,6 +54,40 @@ pub(super) fn throttle_scope(
         (None, Origin::Claimed(address)) if is_familiar(tx, account, *address)? => {
             ThrottleScope::ClaimedFamiliarAddress(*address)
         }
+        (None, Origin::OnHost(host, stated)) => {
+            let scope = scope_on_host(tx, account, request, stated)?;
+            ThrottleScope::OnHost(host.number, Box::new(scope))
+        }
+        _ => ThrottleScope::Anywhere,
+    })
+}
+
+/// Returns the scope on a host of a fleet. The host states users, terminals and keys without proof,
+/// so that each kind has one bucket: invented ones MUST NOT give a host more tries. The account's own
+/// user is apart from the others of the host.
+fn scope_on_host(
+    tx: &mut EngineTransaction<'_>,
+    account: AccountId,
+    request: &VerificationRequest<'_>,
+    stated: &Origin,
+) -> Result<ThrottleScope, StoreError> {
+    let (since, until) = (
+        Engine::lock_window_start(tx.now),
+        tx.now.plus(throttle::CLOCK_SLACK),
+    );
+    let familiar = match request.origin.familiar_key() {
+        Some(key) if tx.is_familiar(account, &key, since, until)? => stated.address(),
+        _ => None,
+    };
+    Ok(match (stated, familiar) {
+        (Origin::Key { .. }, _) => ThrottleScope::FurtherKeys,
+        (Origin::Local(name), _) if name == request.name.as_str() => {
+            ThrottleScope::LocalUser(name.clone())
+        }
+        (Origin::Local(_), _) => ThrottleScope::NamelessUsers,
+        (Origin::Terminal(_), _) => ThrottleScope::Terminal(ANY_TERMINAL.to_owned()),
+        (Origin::Remote(_), Some(address)) => ThrottleScope::FamiliarAddress(address),
+        (Origin::Claimed(_), Some(address)) => ThrottleScope::ClaimedFamiliarAddress(address),
         _ => ThrottleScope::Anywhere,
     })
 }

@@ -56,6 +56,20 @@ impl Engine {
     }
 }
 
+/// Refuses what a host of a fleet states once it was revoked. It is read in the transaction that
+/// decides: nothing is accepted through the host once its revocation was reported.
+pub(in crate::engine) fn refuse_revoked_host(
+    tx: &mut EngineTransaction<'_>,
+    origin: &Origin,
+) -> Result<(), EngineError> {
+    match origin.host() {
+        Some(host) if !tx.is_host_joined(host.number)? => {
+            Err(EngineError::HostRevoked(host.name.clone()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 impl<'a> Evaluation<'a> {
     /// Loads the account, its bucket, and the failures of the request's address.
     pub(in crate::engine) fn load(
@@ -64,6 +78,7 @@ impl<'a> Evaluation<'a> {
         declared: Option<(Secret, OtpParameters)>,
     ) -> Result<Evaluation<'a>, EngineError> {
         let (config, vault, now) = (tx.config, tx.vault, tx.now);
+        refuse_revoked_host(&mut tx, request.origin)?;
         let record = match tx.find_account(request.name)? {
             None if declared.is_some() => {
                 Some(tx.add_account(&NewName::accept_distinct(request.name), now)?)
@@ -107,7 +122,7 @@ impl<'a> Evaluation<'a> {
             phase: request.phase,
             scope: throttle_scope(&mut tx, id, owner, &request)?,
         };
-        let address_key = request.origin.address().map(|address| address.key());
+        let address_key = request.origin.familiar_key();
         let count_key = request.origin.throttle_key();
 
         let mut clock_corrected = false;

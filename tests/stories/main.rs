@@ -49,6 +49,11 @@ mod enrollment {
     pub(crate) mod without_root;
 }
 mod first_hour;
+/// Hosts that hold no secrets, and their servers.
+mod fleet {
+    mod attacks;
+    mod sign_in;
+}
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;

@@ -76,7 +76,18 @@ mod tests {
     fn a_name_of_a_host_is_one_of_dns() {
         let db1: HostName = "DB1.example.org".parse().unwrap();
         assert_eq!(db1.as_str(), "db1.example.org");
-        for text in ["", ".", "a..b", "-a", "a-", "a b", "a\nb", "a_b", "ä", &"a".repeat(64)] {
+        for text in [
+            "",
+            ".",
+            "a..b",
+            "-a",
+            "a-",
+            "a b",
+            "a\nb",
+            "a_b",
+            "ä",
+            &"a".repeat(64),
+        ] {
             assert!(text.parse::<HostName>().is_err(), "{text:?}");
         }
     }

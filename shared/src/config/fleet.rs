@@ -90,9 +90,13 @@ impl TryFrom<String> for ServerUrl {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<ServerUrl, Self::Error> {
-        const EXPECTED: &str = "must be \"https://HOST:PORT\", such as \"https://server1.example.com:7443\"";
+        const EXPECTED: &str =
+            "must be \"https://HOST:PORT\", such as \"https://server1.example.com:7443\"";
         let rest = text.strip_prefix("https://").ok_or(EXPECTED)?;
-        let (host, port) = rest.trim_end_matches('/').rsplit_once(':').ok_or(EXPECTED)?;
+        let (host, port) = rest
+            .trim_end_matches('/')
+            .rsplit_once(':')
+            .ok_or(EXPECTED)?;
         let is_address = host
             .strip_prefix('[')
             .and_then(|host| host.strip_suffix(']'))
@@ -100,7 +104,11 @@ impl TryFrom<String> for ServerUrl {
         if !is_address && host.parse::<HostName>().is_err() {
             return Err(EXPECTED);
         }
-        let port = port.parse().ok().filter(|port| *port != 0).ok_or(EXPECTED)?;
+        let port = port
+            .parse()
+            .ok()
+            .filter(|port| *port != 0)
+            .ok_or(EXPECTED)?;
         let host = host.to_ascii_lowercase();
         Ok(ServerUrl { host, port })
     }
@@ -162,7 +170,13 @@ mod tests {
     fn a_listener_is_an_address_and_a_port() {
         let listener = FleetListener::try_from("tcp:[::]:7443".to_owned()).unwrap();
         assert_eq!(String::from(listener), "tcp:[::]:7443");
-        for text in ["", "tcp:7443", "tcp:localhost:7443", "unix:/a", "tls:[::]:1"] {
+        for text in [
+            "",
+            "tcp:7443",
+            "tcp:localhost:7443",
+            "unix:/a",
+            "tls:[::]:1",
+        ] {
             assert!(FleetListener::try_from(text.to_owned()).is_err(), "{text}");
         }
     }

@@ -29,7 +29,12 @@ impl Invitation {
     pub fn parse(text: &str) -> Option<Invitation> {
         let text = Zeroizing::new(text.trim().to_ascii_uppercase());
         let (authority, secret) = text.strip_prefix(PREFIX)?.split_once('-')?;
-        let decode = |part: &str| BASE32_NOPAD.decode(part.as_bytes()).ok().map(Zeroizing::new);
+        let decode = |part: &str| {
+            BASE32_NOPAD
+                .decode(part.as_bytes())
+                .ok()
+                .map(Zeroizing::new)
+        };
         Some(Invitation {
             authority: decode(authority)?.as_slice().try_into().ok()?,
             secret: Zeroizing::new(decode(secret)?.as_slice().try_into().ok()?),
@@ -68,7 +73,14 @@ mod tests {
             assert_eq!(parsed.secret(), made.secret());
         }
         let cut = &text[..text.len() - 2];
-        for typed in ["", "PH-", "PH-A-B", cut, &text[3..], &format!("{}A", text.as_str())] {
+        for typed in [
+            "",
+            "PH-",
+            "PH-A-B",
+            cut,
+            &text[3..],
+            &format!("{}A", text.as_str()),
+        ] {
             assert!(Invitation::parse(typed).is_none(), "{typed}");
         }
     }

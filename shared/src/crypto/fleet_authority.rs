@@ -211,9 +211,7 @@ fn named(name: &str, now: Timestamp, lifetime: u64) -> CertificateParams {
     let epoch = date_time_ymd(1970, 1, 1);
     let mut parameters = CertificateParams::default();
     parameters.distinguished_name = DistinguishedName::new();
-    parameters
-        .distinguished_name
-        .push(DnType::CommonName, name);
+    parameters.distinguished_name.push(DnType::CommonName, name);
     parameters.not_before = epoch + Duration::from_secs(now.minus(CLOCK_SLACK).0);
     parameters.not_after = epoch + Duration::from_secs(now.plus(lifetime).0);
     parameters

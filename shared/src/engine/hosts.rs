@@ -177,13 +177,12 @@ impl Hosts<'_> {
     pub fn find_joined_host(
         &mut self,
         key: &HostPublicKey,
-    ) -> Result<Option<JoinedHost>, EngineError> {
+    ) -> Result<Option<HostRecord>, EngineError> {
         let found = self
             .engine
             .begin(Intent::Read)?
             .find_host_by_key(&key.fingerprint())?;
-        let joined = found.filter(|host| host.revoked.is_none());
-        Ok(joined.map(|HostRecord { number, name, .. }| JoinedHost { number, name }))
+        Ok(found.filter(|host| host.revoked.is_none()))
     }
 
     /// Returns every host that ever joined, by name.

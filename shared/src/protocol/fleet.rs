@@ -10,6 +10,7 @@ use super::frame::{Frame, FrameError};
 use super::opening::{PamTransaction, decode_id};
 use crate::account::name;
 use crate::policy::groups::GroupMembership;
+use crate::system::clock::Timestamp;
 use crate::system::process::TransactionId;
 use std::fmt;
 use zeroize::Zeroizing;
@@ -71,6 +72,8 @@ pub struct HostGreeting {
     pub standing: HostStanding,
     /// The groups that the policy names: the host states who is in them.
     pub groups: Vec<String>,
+    /// When the certificate of the host expires.
+    pub expires: Timestamp,
 }
 
 impl Frame for HostGreeting {
@@ -86,6 +89,7 @@ impl Frame for HostGreeting {
         let bytes: Vec<u8> = versions.flat_map(|version| version.to_le_bytes()).collect();
         fields.bytes(&bytes);
         encode_names(fields, &self.groups);
+        fields.bytes(&self.expires.0.to_le_bytes());
     }
 
     fn decode(kind: u8, fields: &mut Decoder<'_>) -> Result<HostGreeting, FrameError> {
@@ -97,10 +101,14 @@ impl Frame for HostGreeting {
         let pairs = bytes
             .chunks_exact(2)
             .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+        let (versions, groups) = (pairs.collect(), decode_names(fields)?);
+        let expires = fields.bytes(8, "expiry")?.try_into();
+        let expires = expires.map_err(|_| DecodeError("expiry"))?;
         Ok(HostGreeting {
             standing,
-            versions: pairs.collect(),
-            groups: decode_names(fields)?,
+            versions,
+            groups,
+            expires: Timestamp(u64::from_le_bytes(expires)),
         })
     }
 }

@@ -38,6 +38,8 @@ pub enum BucketOwner {
     Account(AccountId),
     /// One of a fixed number of buckets that names without an account share.
     UnknownName(u16),
+    /// A host of a fleet, for its wrong inputs over all accounts.
+    FleetHost(i64),
 }
 
 /// Key of a throttle bucket: owner, phase and scope.

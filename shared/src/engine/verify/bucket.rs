@@ -131,3 +131,34 @@ pub(in crate::engine) fn address_wait(
     let window = config.throttle.address_window.seconds();
     Some(window.saturating_sub(now.since(*filling)).max(1))
 }
+
+/// Wrong inputs of one host of a fleet over all accounts within [`HOST_WINDOW`], before the first
+/// factor and after it, after which the host waits: whoever has its key MUST NOT be able to try a few
+/// codes of each of many accounts.
+pub(super) const HOST_LIMIT: u32 = 100;
+/// The time for which they count, in seconds.
+pub(super) const HOST_WINDOW: u64 = 3600;
+
+/// Returns the bucket in which the wrong inputs of a host are counted. Guesses before the first factor
+/// do not use up what is left after it.
+pub(super) fn host_bucket(request: &VerificationRequest<'_>) -> Option<BucketKey> {
+    Some(BucketKey {
+        owner: BucketOwner::FleetHost(request.origin.host()?.number),
+        phase: request.phase,
+        scope: ThrottleScope::Anywhere,
+    })
+}
+
+/// Returns the seconds until the host may try again, which is when the failure that reaches the limit
+/// leaves the window.
+pub(super) fn host_wait(
+    tx: &mut EngineTransaction<'_>,
+    bucket: &BucketKey,
+) -> Result<Option<u64>, StoreError> {
+    let now = tx.now;
+    let failures = tx.bucket_failures(bucket, now.minus(HOST_WINDOW - 1))?;
+    let mut times: Vec<_> = failures.iter().map(|failure| failure.at.min(now)).collect();
+    times.sort_unstable();
+    let filling = times.iter().rev().nth(HOST_LIMIT as usize - 1);
+    Ok(filling.map(|at| HOST_WINDOW.saturating_sub(now.since(*at)).max(1)))
+}

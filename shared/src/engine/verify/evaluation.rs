@@ -4,7 +4,7 @@
 //! `charge` and `consumption`. Nothing here commits but [`Evaluation::commit`], which the act calls.
 
 use super::attempt::VerificationRequest;
-use super::bucket::{address_failures, address_wait, throttle_scope};
+use super::bucket::{address_failures, address_wait, host_bucket, host_wait, throttle_scope};
 use crate::account::event::EventKind;
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};
@@ -38,6 +38,8 @@ pub(in crate::engine) struct Evaluation<'a> {
     pub(super) address_key: Option<String>,
     /// Key under which wrong inputs from this address are counted, over all accounts.
     pub(super) count_key: Option<String>,
+    /// Bucket in which the wrong inputs of the host of a fleet are counted, over all accounts.
+    pub(super) host_bucket: Option<BucketKey>,
     /// Whether failure times in the future were corrected, which needs a commit even if nothing
     /// else was written.
     clock_corrected: bool,
@@ -138,6 +140,14 @@ impl<'a> Evaluation<'a> {
                 .for_each(|at| *at = (*at).min(now));
             clock_corrected = true;
         }
+        let host_bucket = host_bucket(&request);
+        let host_wait = match &host_bucket {
+            Some(bucket) => host_wait(&mut tx, bucket)?,
+            None => None,
+        };
+        // before the first factor, guesses of others must not keep out the owner at a familiar address
+        let is_exempt = key.scope.is_exempt_from_address_count();
+        let host_wait = host_wait.filter(|_| request.phase == Phase::After || !is_exempt);
         let credentials = AccountCredentials {
             enrolled,
             authenticators,
@@ -150,10 +160,11 @@ impl<'a> Evaluation<'a> {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
             },
-            address_wait: match key.scope.is_exempt_from_address_count() {
+            address_wait: match is_exempt {
                 true => None,
                 false => address_wait(config, &address_failures, now),
             },
+            host_wait,
         };
         Ok(Evaluation {
             tx,
@@ -163,6 +174,7 @@ impl<'a> Evaluation<'a> {
             key,
             address_key,
             count_key,
+            host_bucket,
             clock_corrected,
         })
     }

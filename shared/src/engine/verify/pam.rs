@@ -281,11 +281,7 @@ impl Verification<'_> {
     }
 
     /// Refuses a host of a fleet that was revoked.
-    fn refuse_revoked_host(
-        &mut self,
-        origin: &Origin,
-        now: Timestamp,
-    ) -> Result<(), EngineError> {
+    fn refuse_revoked_host(&mut self, origin: &Origin, now: Timestamp) -> Result<(), EngineError> {
         match origin.host() {
             Some(_) => refuse_revoked_host(&mut self.engine.begin_act(Intent::Read, now)?, origin),
             None => Ok(()),

@@ -62,7 +62,8 @@ impl Transaction<'_> {
 
     /// Removes the invitation with this hash, and returns it: it is valid once.
     pub fn take_host_invitation(&mut self, hash: &[u8]) -> StoreResult<Option<InvitationRecord>> {
-        let sql = "DELETE FROM host_invitation WHERE hash = ?1 RETURNING name, hash, issued, expires";
+        let sql =
+            "DELETE FROM host_invitation WHERE hash = ?1 RETURNING name, hash, issued, expires";
         self.find_row(sql, [hash], |row| {
             Ok(InvitationRecord {
                 name: row.get(0)?,
@@ -111,7 +112,10 @@ impl Transaction<'_> {
     }
 
     pub fn set_host_expiry(&mut self, number: i64, expires: Timestamp) -> StoreResult<()> {
-        self.execute("UPDATE host SET expires = ?2 WHERE id = ?1", (number, expires))
+        self.execute(
+            "UPDATE host SET expires = ?2 WHERE id = ?1",
+            (number, expires),
+        )
     }
 
     pub fn revoke_host(&mut self, number: i64, now: Timestamp) -> StoreResult<()> {

@@ -1,0 +1,136 @@
+//! A host without a store: sshd there, and servers that decide.
+
+use std::fs;
+use std::path::Path;
+use testhost::{CONFIG, FleetServer, Host, KEY, Postern, STORE, assert_contains, assert_lacks};
+
+/// Makes the test host one of a fleet: without store and master key, with a posternd that relays.
+pub(super) fn joined_host(servers: &[&FleetServer]) -> Host {
+    let host = Host::with_posternd("a host of a fleet has one");
+    for path in [CONFIG, KEY, STORE, "/etc/postern/postern.toml.valid"] {
+        fs::remove_file(path).expect("the host can be changed");
+    }
+    join(servers, "web1");
+    host
+}
+
+pub(super) fn join(servers: &[&FleetServer], name: &str) {
+    let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
+    let joined = Postern::call(&format!("host join {}", urls.join(" ")))
+        .types(&servers[0].invites(name))
+        .does();
+    assert_contains(&joined.out, &format!("joined as {name}"));
+}
+
+/// The whole way: join, sign in with a code that the server verifies, replay refused, the log of the
+/// server names the host, and nothing of the store is on the host.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_code_is_verified_by_the_server_and_the_log_names_the_host() {
+    let server = FleetServer::start("one", 7443);
+    let host = joined_host(&[&server]);
+    let alice = host.person("alice");
+    let phone = server.enrols("alice");
+
+    alice
+        .with_key()
+        .is_refused(&phone.wrong(), "That code is wrong");
+    alice.with_key().enters_with(&phone.code());
+    host.journal
+        .says("accepted cause=code address=127.0.0.1 service=sshd user=\"alice\"");
+    alice
+        .with_password()
+        .is_refused(&phone.code(), "That code was used already");
+    let log = server.audit_log();
+    assert_contains(&log, "127.0.0.1 on web1");
+    assert_contains(&log, "host-joined");
+    for path in [KEY, STORE] {
+        assert!(!Path::new(path).exists(), "{path}");
+    }
+    let listed = server.call("host list").does().out;
+    assert_contains(&listed, "web1");
+    // a host has no store
+    let refused = Postern::call("status").refuses();
+    assert_contains(&refused.all(), "this host has no store");
+}
+
+/// A user without a second factor signs in as before, where the policy requires none; the groups are
+/// those of the host.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_policy_of_the_server_applies_with_the_groups_of_the_host() {
+    let server = FleetServer::start("one", 7443);
+    let host = joined_host(&[&server]);
+    let bob = host.person("bob");
+    bob.with_key().enters();
+    host.journal
+        .says("not needed cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
+    server.configure("[policy]\nrequired = [\"%bob\"]\n");
+    let screen = bob.with_key().is_turned_away();
+    assert_contains(&screen, "This account needs a second factor and has none");
+}
+
+/// The first server is gone, then hangs: the second decides, and the code is used up for both.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn another_server_decides_while_one_is_gone_or_hangs() {
+    let mut first = FleetServer::start("one", 7443);
+    let second = FleetServer::beside(&first, "two", 7444);
+    let host = joined_host(&[&first, &second]);
+    let alice = host.person("alice");
+    let phone = first.enrols("alice");
+    alice.with_key().enters_with(&phone.code());
+    first.crashes();
+    alice
+        .with_key()
+        .is_refused(&phone.code(), "That code was used already");
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+    first.restarts();
+    first.hangs();
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+    first.goes_on();
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+}
+
+/// Without posternd on the host, the module starts `posternd --stdio`, which relays too.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn without_a_daemon_on_the_host_the_fallback_relays() {
+    let server = FleetServer::start("one", 7443);
+    let mut host = joined_host(&[&server]);
+    host.posternd = None;
+    let alice = host.person("alice");
+    let phone = server.enrols("alice");
+    alice.with_key().enters_with(&phone.code());
+    assert_contains(&server.audit_log(), "127.0.0.1 on web1");
+}
+
+/// No server: denied, and the user reads why. Never open.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn without_a_server_access_is_denied_and_the_user_reads_why() {
+    let mut server = FleetServer::start("one", 7443);
+    let host = joined_host(&[&server]);
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let phone = server.enrols("alice");
+    alice.with_key().enters_with(&phone.code());
+    bob.with_key().enters();
+    server.crashes();
+    for person in [&alice, &bob] {
+        let screen = person.with_key().is_turned_away();
+        assert_contains(&screen, "No server answers that could check your code");
+    }
+    host.journal
+        .says("refused cause=no-server address=127.0.0.1 service=sshd user=\"alice\"");
+    server.restarts();
+    server.hangs();
+    let screen = alice.with_key().is_turned_away();
+    assert_contains(&screen, "No server answers that could check your code");
+    server.goes_on();
+    host.clock.forward(30);
+    alice.with_key().enters_with(&phone.code());
+    assert_lacks(&host.posternd().log(), "panicked");
+}

@@ -4,14 +4,21 @@ use std::fs;
 use std::path::Path;
 use testhost::{CONFIG, FleetServer, Host, KEY, Postern, STORE, assert_contains, assert_lacks};
 
-/// Makes the test host one of a fleet: without store and master key, with a posternd that relays.
-pub(super) fn joined_host(servers: &[&FleetServer]) -> Host {
+/// Makes the test host one without store and master key, with a posternd.
+pub(super) fn host_without_store() -> Host {
     let host = Host::with_posternd("a host of a fleet has one");
     for path in [CONFIG, KEY, STORE, "/etc/postern/postern.toml.valid"] {
         fs::remove_file(path).expect("the host can be changed");
     }
-    join(servers, "web1");
     host
+}
+
+/// Makes the test host one of a fleet with one server.
+pub(super) fn joined_host() -> (Host, FleetServer) {
+    let host = host_without_store();
+    let server = FleetServer::start("one", 7443);
+    join(&[&server], "web1");
+    (host, server)
 }
 
 pub(super) fn join(servers: &[&FleetServer], name: &str) {
@@ -27,8 +34,7 @@ pub(super) fn join(servers: &[&FleetServer], name: &str) {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_code_is_verified_by_the_server_and_the_log_names_the_host() {
-    let server = FleetServer::start("one", 7443);
-    let host = joined_host(&[&server]);
+    let (host, server) = joined_host();
     let alice = host.person("alice");
     let phone = server.enrols("alice");
 
@@ -59,8 +65,7 @@ fn a_code_is_verified_by_the_server_and_the_log_names_the_host() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn the_policy_of_the_server_applies_with_the_groups_of_the_host() {
-    let server = FleetServer::start("one", 7443);
-    let host = joined_host(&[&server]);
+    let (host, server) = joined_host();
     let bob = host.person("bob");
     bob.with_key().enters();
     host.journal
@@ -74,9 +79,10 @@ fn the_policy_of_the_server_applies_with_the_groups_of_the_host() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn another_server_decides_while_one_is_gone_or_hangs() {
+    let host = host_without_store();
     let mut first = FleetServer::start("one", 7443);
     let second = FleetServer::beside(&first, "two", 7444);
-    let host = joined_host(&[&first, &second]);
+    join(&[&first, &second], "web1");
     let alice = host.person("alice");
     let phone = first.enrols("alice");
     alice.with_key().enters_with(&phone.code());
@@ -99,8 +105,7 @@ fn another_server_decides_while_one_is_gone_or_hangs() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_daemon_on_the_host_the_fallback_relays() {
-    let server = FleetServer::start("one", 7443);
-    let mut host = joined_host(&[&server]);
+    let (mut host, server) = joined_host();
     host.posternd = None;
     let alice = host.person("alice");
     let phone = server.enrols("alice");
@@ -112,8 +117,7 @@ fn without_a_daemon_on_the_host_the_fallback_relays() {
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn without_a_server_access_is_denied_and_the_user_reads_why() {
-    let mut server = FleetServer::start("one", 7443);
-    let host = joined_host(&[&server]);
+    let (host, mut server) = joined_host();
     let (alice, bob) = (host.person("alice"), host.person("bob"));
     let phone = server.enrols("alice");
     alice.with_key().enters_with(&phone.code());

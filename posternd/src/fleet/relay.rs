@@ -56,10 +56,8 @@ pub fn relay(
 ) -> Result<(), FrameError> {
     if transaction.hook == PamFunction::Password {
         // a password of this host is no password of Postern's
-        return Ok(send(
-            &mut &*module,
-            &Instruction::End(PamFunctionResult::NotNeeded),
-        )?);
+        let ignored = Instruction::End(PamFunctionResult::NotNeeded);
+        return send(&mut &*module, &ignored);
     }
     // it names a file of this host
     transaction
@@ -86,7 +84,7 @@ pub fn relay(
             Ok(result) => {
                 servers.report(&url, None);
                 servers.keep(connection);
-                return Ok(send(&mut &*module, &Instruction::End(result))?);
+                return send(&mut &*module, &Instruction::End(result));
             }
             Err(RelayFailure::Module(error)) => return Err(error),
             Err(RelayFailure::Server { error, shown }) => {

@@ -4,7 +4,7 @@
 //! MUST take the requester from the kernel, and nothing about it from the host.
 
 use crate::workers::engines::Worker;
-use postern_shared::account::host::JoinedHost;
+use postern_shared::account::host::{HostName, JoinedHost};
 use postern_shared::account::name::UserName;
 use postern_shared::config::{Config, GracePeriod};
 use postern_shared::credential::input::{InputReading, LONGEST};
@@ -132,6 +132,11 @@ impl EngineClient {
     /// address.
     pub(crate) fn trusts_claims(&self) -> bool {
         self.user.as_ref().is_none_or(|user| user.is_service)
+    }
+
+    /// Returns the host of a fleet that asks.
+    pub(crate) fn fleet_host(&self) -> Option<&HostName> {
+        self.fleet_host.as_ref().map(|fleet| &fleet.host.name)
     }
 
     /// Returns the warnings since the last call.

@@ -42,8 +42,9 @@ const ROUND: Duration = Duration::from_millis(200);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Time limit of a host between two requests; a host sends a ping more often.
 const IDLE: Duration = Duration::from_secs(60);
-/// Age at which the server makes itself another certificate.
-const OWN_CERTIFICATE: Duration = Duration::from_secs(24 * 3600);
+/// Age in seconds at which the server makes itself another certificate. It goes by the clock: a machine
+/// may have been suspended.
+const OWN_CERTIFICATE: u64 = 24 * 3600;
 /// Connections of all hosts, and of one.
 const OPEN: usize = 1024;
 const OF_ONE_HOST: usize = 256;
@@ -63,7 +64,7 @@ pub struct FleetSocket {
     opening: ConnectionLimit<IpAddr>,
     open: ConnectionLimit<i64>,
     connections: FleetConnections,
-    tls: Mutex<Option<(Instant, Arc<ServerConfig>)>>,
+    tls: Mutex<Option<(Timestamp, Arc<ServerConfig>)>>,
 }
 
 /// Why a connection was not served.
@@ -311,9 +312,10 @@ impl FleetSocket {
 
     /// Returns the TLS configuration, with a certificate of at most a day.
     fn tls(&self) -> Result<Arc<ServerConfig>, FleetRefusal> {
+        let now = clock::now().map_err(|error| FleetRefusal::Unavailable(error.to_string()))?;
         let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, config)) = &*made {
-            if at.elapsed() < OWN_CERTIFICATE {
+            if *at <= now && now.since(*at) < OWN_CERTIFICATE {
                 return Ok(Arc::clone(config));
             }
         }
@@ -326,7 +328,7 @@ impl FleetSocket {
         let authority = authority.ok_or(FleetRefusal::Unavailable("no authority".to_owned()))?;
         let config = tls::server_config(identity, &authority)
             .map_err(|error| FleetRefusal::Unavailable(error.to_string()))?;
-        *made = Some((Instant::now(), Arc::clone(&config)));
+        *made = Some((now, Arc::clone(&config)));
         Ok(config)
     }
 

@@ -3,7 +3,7 @@
 use super::value::AbsolutePath;
 use crate::account::host::HostName;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -136,6 +136,60 @@ impl std::fmt::Display for ServerUrl {
 
 /// `[host_group]`: names of groups, and the hosts in each.
 pub type HostGroups = BTreeMap<String, Vec<HostName>>;
+
+/// A list of hosts of a fleet: names, and groups with `%`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct HostList {
+    entries: Vec<String>,
+    /// The hosts that the entries name, also by their groups.
+    hosts: BTreeSet<HostName>,
+}
+
+impl HostList {
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn contains(&self, host: &HostName) -> bool {
+        self.hosts.contains(host)
+    }
+
+    /// Adds the hosts of the groups that the list names. Returns a group that is not declared.
+    pub(super) fn resolve(&mut self, groups: &HostGroups) -> Result<(), String> {
+        for group in self
+            .entries
+            .iter()
+            .filter_map(|entry| entry.strip_prefix('%'))
+        {
+            let hosts = groups.get(group).ok_or_else(|| group.to_owned())?;
+            self.hosts.extend(hosts.iter().cloned());
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<Vec<String>> for HostList {
+    type Error = &'static str;
+
+    fn try_from(entries: Vec<String>) -> Result<HostList, Self::Error> {
+        let mut hosts = BTreeSet::new();
+        for entry in &entries {
+            match entry.strip_prefix('%') {
+                Some("") => return Err("must be a list of hosts and of \"%groups\" of hosts"),
+                Some(_) => {}
+                None => drop(hosts.insert(entry.parse()?)),
+            }
+        }
+        Ok(HostList { entries, hosts })
+    }
+}
+
+impl From<HostList> for Vec<String> {
+    fn from(list: HostList) -> Vec<String> {
+        list.entries
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! The top level of postern.toml and its smaller tables: each key with its type, range and default.
 
-use super::fleet::FleetConfig;
+use super::fleet::{FleetConfig, HostGroups};
 use super::pam::PamConfig;
 use super::policy::PolicyConfig;
 use super::secret_file::SecretText;
@@ -31,6 +31,8 @@ pub struct Config {
     pub pam: PamConfig,
     pub gate: gate::GateConfig,
     pub fleet: FleetConfig,
+    /// Groups of hosts of a fleet, for the policy.
+    pub host_group: HostGroups,
     /// Accounts that are declared here instead of enrolled by command.
     pub account: Vec<DeclaredAccount>,
 }

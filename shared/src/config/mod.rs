@@ -16,7 +16,7 @@ mod store_url;
 pub mod value;
 
 pub use check::MOST_GROUPS;
-pub use fleet::{FleetConfig, FleetListener, HostGroups, ServerUrl};
+pub use fleet::{FleetConfig, FleetListener, HostGroups, HostList, ServerUrl};
 pub use gate::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use keys::{
     AppPasswordConfig, AppPasswordsOnChange, Config, DEFAULT_PATH, DeclaredAccount,

@@ -98,6 +98,9 @@ impl Frame for HostGreeting {
         }
         let standing = fields.one_of(HostStanding::ALL, |one| one as u8, "standing")?;
         let bytes = fields.bytes(2 * VERSIONS, "versions")?;
+        if bytes.len() % 2 != 0 {
+            return Err(DecodeError("versions").into());
+        }
         let pairs = bytes
             .chunks_exact(2)
             .map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
@@ -170,6 +173,7 @@ pub struct RelayedConversation {
 }
 
 /// A request of a host.
+#[derive(PartialEq, Eq)]
 pub enum HostRequest {
     Conversation(Box<RelayedConversation>),
     /// To join, with the secret of an invitation and the SubjectPublicKeyInfo of the host's key.

@@ -58,11 +58,14 @@ fn a_revoked_host_is_cut_off_in_the_middle_of_a_conversation() {
     let alice = host.person("alice");
     let phone = server.enrols("alice");
 
-    let terminal = alice.with_key().up_to_the_code();
+    let mut terminal = alice.with_key().up_to_the_code();
     server.call("host revoke web1").does();
-    // without a key pressed
+    server.posternd().says("its connections are ended");
+    // PAM cannot interrupt a prompt: the code that is typed afterwards stays on the host
+    terminal.types(&phone.code());
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);
+    assert_contains(&ended.transcript, "No server answers");
     host.journal.says("refused cause=no-server");
     let screen = alice.with_key().is_turned_away();
     assert_contains(&screen, "No server answers");

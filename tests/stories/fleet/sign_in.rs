@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::path::Path;
-use testhost::{CONFIG, FleetServer, Host, KEY, Postern, STORE, assert_contains, assert_lacks};
+use testhost::{
+    CONFIG, FleetServer, Host, KEY, Postern, STORE, assert_contains, assert_lacks, wait_until,
+};
 
 /// Makes the test host one without store and master key, with a posternd.
 pub(super) fn host_without_store() -> Host {
@@ -137,4 +139,38 @@ fn without_a_server_access_is_denied_and_the_user_reads_why() {
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
     assert_lacks(&host.posternd().log(), "panicked");
+}
+
+/// `postern check` looks at the key and the servers of the host, and at no store.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn check_looks_at_the_servers_of_the_host() {
+    let (_host, mut server) = joined_host();
+    let output = Postern::call("check").run();
+    assert_contains(&output.out, "https://127.0.0.1:7443 accepts this host");
+    assert_lacks(&output.out, "neither a key nor a store");
+    server.crashes();
+    let output = Postern::call("check").refuses();
+    assert_contains(&output.out, "no server accepts this host");
+}
+
+/// The certificate is renewed by itself, and outlives the first one.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_certificate_of_a_host_is_renewed() {
+    const DAY: u64 = 24 * 3600;
+    let (host, server) = joined_host();
+    let alice = host.person("alice");
+    let phone = server.enrols("alice");
+    for times in 1..=3 {
+        host.clock.forward(40 * DAY);
+        wait_until("the certificate is renewed", || {
+            let log = host.posternd().log();
+            Ok(log
+                .matches("the certificate of this host was renewed")
+                .count()
+                >= times)
+        });
+        alice.with_key().enters_with(&phone.code());
+    }
 }

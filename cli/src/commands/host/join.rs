@@ -5,6 +5,7 @@
 
 use crate::arguments::host::JoinHost;
 use crate::context::Invocation;
+use crate::fleet::{PATIENCE, ask_standing};
 use crate::terminal::output::{CommandFailure, CommandResult};
 use crate::terminal::prompt;
 use postern_shared::config::{FleetConfig, ServerUrl};
@@ -20,11 +21,8 @@ use postern_shared::system::trusted_file::{self, Existing};
 use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
-/// Time limit of a server for the connection, and for each reply.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// Longest file with a one-time code, in bytes.
 const LONGEST: u64 = 4096;
 
@@ -195,16 +193,8 @@ fn request_over(
 fn confirm(fleet: &FleetConfig, servers: &[ServerUrl]) -> CommandResult {
     let files = HostFiles::read(fleet, None)?;
     let tls = tls::host_config(files.identity, &files.authority).map_err(CommandFailure::new)?;
-    let mut accepted = false;
-    for server in servers {
-        let connected = FleetConnection::connect(&server.authority(), tls.clone(), PATIENCE);
-        let greeted = connected.ok().and_then(|connection| {
-            connection.set_timeout(Some(PATIENCE)).ok()?;
-            receive::<HostGreeting>(&mut &connection).ok()
-        });
-        accepted |= greeted.is_some_and(|greeting| greeting.standing == HostStanding::Joined);
-    }
-    match accepted {
+    let accepts = |server| ask_standing(server, tls.clone()) == Ok(HostStanding::Joined);
+    match servers.iter().any(accepts) {
         true => Ok(()),
         false => Err(CommandFailure::new(
             "the files are written, but no server accepts this host with them; see the logs of the servers",

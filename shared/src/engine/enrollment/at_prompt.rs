@@ -159,7 +159,10 @@ impl Enrollment<'_> {
         // a host of a fleet could enroll an authenticator of its own for anyone
         let may_enroll = phase == Phase::After
             && !context.requester.owns(context.account)
-            && origin.host().is_none();
+            && origin.host().is_none_or(|host| {
+                let policy = &self.engine.config.policy;
+                policy.enroll_hosts.contains(&host.name)
+            });
         Ok(may_enroll
             .then_some(origin)
             .ok_or_else(|| Refusal::NotEnrolled.into()))

@@ -320,6 +320,7 @@ impl Verification<'_> {
             service: visitor.service,
             address: visitor.origin.certain_address(),
             completed_methods: earlier,
+            host: visitor.origin.host().map(|host| &host.name),
         };
         let policy = &self.engine.config.policy;
         Ok(policy.evaluate_requirement(&subject, membership.enrolled))

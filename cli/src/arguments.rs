@@ -13,6 +13,7 @@ pub(crate) mod host;
 pub(crate) mod import;
 #[cfg(test)]
 mod manual;
+pub(crate) mod migrate_store;
 pub(crate) mod print_config;
 pub(crate) mod remote_gate;
 
@@ -25,6 +26,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::EmailArguments;
 use host::HostArguments;
 pub(crate) use import::ImportArguments;
+use migrate_store::MigrateStoreArguments;
 use postern_shared::account::event::{EventKind, MAX_EVENTS};
 use postern_shared::account::name::{Distinct, Group, UserName};
 use postern_shared::config::DEFAULT_PATH;
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     Backup(BackupArguments),
     /// Put a backup in the place of the store; services are stopped
     Restore(RestoreArguments),
+    /// Move the store to another place: from a file to PostgreSQL, or back
+    MigrateStore(MigrateStoreArguments),
     /// Show audit events
     Log(LogArguments),
     /// Edit postern.toml and check it before it comes into force

@@ -14,6 +14,7 @@ mod import;
 mod init;
 mod key;
 mod log;
+mod migrate_store;
 mod one_time_code;
 mod password;
 mod print_config;
@@ -97,6 +98,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> CommandResult {
         Command::Upgrade => upgrade::run(run),
         Command::Backup(what) => backup::run(run, what),
         Command::Restore(what) => restore::run(run, what),
+        Command::MigrateStore(what) => migrate_store::run(run, what),
         Command::Edit => edit::run(run),
         Command::Check(what) => check::run(run, what),
     }

@@ -18,7 +18,7 @@ use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::{TokenKeys, Vault};
 use postern_shared::network::address::Address;
 use postern_shared::network::web_address::split_url;
-use postern_shared::token::session::{SecondFactorMethod, SessionId};
+use postern_shared::token::session::{SecondFactorMethod, Session, SessionId};
 use std::sync::LazyLock;
 
 /// Keys, and the cookies of two sessions.
@@ -63,7 +63,7 @@ pub fn cookies(bytes: &[u8]) -> bool {
                     .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
             );
         }
-        let cookies = SessionCookies::parse(&line, name, keys, MAX_SESSION_COOKIES);
+        let cookies = parse_sessions(&line, name, keys, MAX_SESSION_COOKIES);
         assert!(cookies.signed.len() <= MAX_SESSION_COOKIES);
         assert!(
             cookies
@@ -79,9 +79,18 @@ pub fn cookies(bytes: &[u8]) -> bool {
     is_signed_in
 }
 
+fn parse_sessions<'a>(
+    line: &'a [u8],
+    name: &'a str,
+    keys: &TokenKeys,
+    most: usize,
+) -> SessionCookies<'a> {
+    SessionCookies::parse(line, name, most, |value| Session::from_cookie(value, keys))
+}
+
 /// Asserts that the application receives every foreign cookie and none of Postern's.
 fn assert_foreign_cookies_pass(line: &[u8], name: &str, keys: &TokenKeys) {
-    let all = SessionCookies::parse(line, name, keys, usize::MAX);
+    let all = parse_sessions(line, name, keys, usize::MAX);
     let others = all.foreign_cookies();
     if !line.windows(7).any(|part| part == b"postern") {
         assert_eq!(&*others, line);
@@ -89,7 +98,7 @@ fn assert_foreign_cookies_pass(line: &[u8], name: &str, keys: &TokenKeys) {
     // The remaining bytes keep their order.
     let mut rest = line.iter();
     assert!(others.iter().all(|byte| rest.any(|other| other == byte)));
-    let again = SessionCookies::parse(&others, name, keys, usize::MAX);
+    let again = parse_sessions(&others, name, keys, usize::MAX);
     assert!(
         again.signed.is_empty(),
         "a valid session goes on to the application"

@@ -92,7 +92,7 @@ fn upgraded(config: &Config) -> PathBuf {
     let UpgradeResult::Upgraded {
         from: 3,
         to: 6,
-        backup,
+        backup: Some(backup),
     } = store::upgrade(&config.store).unwrap()
     else {
         panic!("not from version 3 to version 6")

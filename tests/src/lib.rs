@@ -3,6 +3,14 @@
 #![forbid(unsafe_code)]
 
 mod assertions;
+/// Several hosts with one store, on machines of their own, and its databases.
+mod fleet {
+    pub(crate) mod fleet_host;
+    pub(crate) mod machine;
+    pub(crate) mod postgres_server;
+    pub(crate) mod topology;
+    pub(crate) mod unused_codes;
+}
 /// The host itself: its clock, files, log and systemd.
 mod machine {
     pub(crate) mod booted;
@@ -63,6 +71,11 @@ mod web {
 }
 
 pub use assertions::{assert_contains, assert_lacks, assert_within};
+pub use fleet::fleet_host::FleetHost;
+pub use fleet::machine::{CLIENT, Machine};
+pub use fleet::postgres_server::PostgresServer;
+pub use fleet::topology::Fleet;
+pub use fleet::unused_codes::UnusedCodes;
 pub use machine::booted::BootedHost;
 pub use machine::clock::{Clock, on_the_clock};
 pub use machine::disk::Disk;

@@ -35,6 +35,7 @@ mod api {
 }
 mod attacks;
 mod beside;
+mod confinement;
 mod conformance;
 /// How a second factor is set up.
 mod enrollment {
@@ -49,8 +50,21 @@ mod enrollment {
     pub(crate) mod without_root;
 }
 mod first_hour;
-/// Hosts that hold no secrets, and their servers.
+/// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
+    mod demonstration;
+    mod failover;
+    mod guide;
+    mod hangs;
+    mod load;
+    mod migration;
+    mod one_host;
+    mod revocation;
+    mod several_hosts;
+    mod split;
+}
+/// Hosts that hold no secrets, and their servers.
+mod hosts {
     mod attacks;
     mod sign_in;
 }
@@ -60,6 +74,7 @@ mod gate {
     mod authelia;
     mod bad_input;
     mod checks;
+    mod container_image;
     mod containers;
     pub(crate) mod floods;
     mod log;

@@ -32,7 +32,10 @@ pub(super) fn run(run: Invocation<'_>) -> CommandResult {
         UpgradeResult::UpToDate(version) => {
             run.output.done(format_args!("the store has version {version} already; nothing was changed"))
         }
-        UpgradeResult::Upgraded { from, to, backup } => run.output.done(format_args!(
+        UpgradeResult::Upgraded { from, to, backup: None } => run.output.done(format_args!(
+            "the store had version {from} and has version {to} now; an earlier Postern does not open it any more"
+        )),
+        UpgradeResult::Upgraded { from, to, backup: Some(backup) } => run.output.done(format_args!(
             "the store had version {from} and has version {to} now; {} is a copy of the earlier store: remove it once everything works",
             backup.display()
         )),

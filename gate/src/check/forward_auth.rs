@@ -5,7 +5,9 @@
 //! every application.
 
 use super::client::{WantedReply, is_navigation, wanted_reply};
+use super::identity_headers::IdentityHeaders;
 use super::rules::{self, SessionSufficiency};
+use super::verified_session::VerifiedSession;
 use crate::http::authorization::Authorization;
 use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies};
 use crate::live::app_password_cache::CacheRefusal;
@@ -17,8 +19,7 @@ use crate::state::site::Site;
 use hyper::HeaderMap;
 use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
-use postern_shared::account::email::EmailAddress;
-use postern_shared::account::name::{Group, UserName};
+use postern_shared::account::name::UserName;
 use postern_shared::config::gate::rule::RuleAccess;
 use postern_shared::credential::scope::WebRequest;
 use postern_shared::engine::SERVICE;
@@ -27,7 +28,7 @@ use postern_shared::policy::rule::{RuleDecision, RuleRequest};
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::token::session::Session;
 use postern_shared::verify::app_password::FoundAppPassword;
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::sync::Arc;
 
 /// Longest Cookie line that is read, in bytes.
@@ -68,9 +69,8 @@ impl CheckResult {
 
 /// Headers that the application receives.
 pub(crate) struct Allowed {
-    pub(crate) user: String,
-    pub(crate) groups: String,
-    pub(crate) email: String,
+    pub(crate) identity: IdentityHeaders,
+    /// What the client sent, without what is the gate's.
     pub(crate) cookie: HeaderValue,
     pub(crate) authorization: HeaderValue,
 }
@@ -95,11 +95,12 @@ pub(crate) fn check(
         Err(conflict) => return refuse_conflicting_cookies(&conflict, original, headers),
     };
     let host = original.host();
+    let keys = site.revocation_cache.token_keys();
     let cookies = SessionCookies::parse(
         line.as_bytes(),
         site.cookies.names.session,
-        &site.revocation_cache.token_keys(),
         MAX_SESSION_COOKIES,
+        |value| VerifiedSession::verify(&site.config, &keys, value),
     );
     let session = match cookies.select_session(|session| {
         is_valid_session(site, session, now)
@@ -124,7 +125,8 @@ pub(crate) fn check(
         address: Some(original.address),
     };
     let mut needs_sign_in = session.is_none();
-    if let Some(session) = session {
+    if let Some(verified) = session {
+        let session = verified.borrow();
         match rules::decide_session(site, &request, session, now) {
             (_, SessionSufficiency::Sufficient) => {
                 // An application never sees an app password, whether it was needed or not.
@@ -133,12 +135,8 @@ pub(crate) fn check(
                 } else {
                     authorization
                 };
-                let account = AllowedAccount {
-                    name: &session.name,
-                    groups: &session.groups,
-                    email: session.email.as_ref(),
-                };
-                return allow_account(site, &account, cookie(), authorization.clone());
+                let identity = verified.identity().cloned();
+                return allow_user(identity, cookie(), authorization.clone());
             }
             (decision, SessionSufficiency::Denied) => {
                 return deny_by_rule(&decision, Some(&session.name), original, headers);
@@ -153,9 +151,7 @@ pub(crate) fn check(
             // A client that shows an app password wants to be identified.
             RuleAccess::Open if !credential.is_app_password() => {
                 return CheckResult::Allow(Allowed {
-                    user: String::new(),
-                    groups: String::new(),
-                    email: String::new(),
+                    identity: IdentityHeaders::anonymous(),
                     cookie: cookie(),
                     authorization: authorization.clone(),
                 });
@@ -169,12 +165,9 @@ pub(crate) fn check(
             if decision.access == RuleAccess::Deny {
                 return deny_by_rule(&decision, Some(&found.account), original, headers);
             }
-            let account = AllowedAccount {
-                name: &found.account,
-                groups: &found.groups,
-                email: found.email.as_ref(),
-            };
-            allow_account(site, &account, cookie(), EMPTY.clone())
+            let (groups, email) = (&found.groups, found.email.as_ref());
+            let identity = IdentityHeaders::of_user(&site.config, &found.account, groups, email);
+            allow_user(identity, cookie(), EMPTY.clone())
         }
         // A program sent it, and has no use for a page.
         Err(NoAccess::Scope) => CheckResult::Forbid(WantedReply::Data),
@@ -279,43 +272,20 @@ fn log_refusal(cause: &str, name: Option<&UserName>, address: Address) {
         .write();
 }
 
-/// Account that is granted access, with what the store knows of it.
-struct AllowedAccount<'a> {
-    name: &'a UserName,
-    groups: &'a [Group],
-    email: Option<&'a EmailAddress>,
-}
-
-fn allow_account(
-    site: &Site,
-    account: &AllowedAccount<'_>,
+/// Grants access to a user, unless a value of the account cannot be a header.
+fn allow_user(
+    identity: Option<IdentityHeaders>,
     cookie: HeaderValue,
     authorization: HeaderValue,
 ) -> CheckResult {
-    // A declaration in postern.toml replaces what the store keeps.
-    let email = match site.config.find_declared_account(account.name) {
-        Some(declared) => declared.email.as_ref(),
-        None => account.email,
-    };
-    CheckResult::Allow(Allowed {
-        groups: join_groups(site.config.memberships(account.name, account.groups)),
-        email: email.map_or_else(String::new, |email| email.as_str().to_owned()),
-        user: account.name.as_str().to_owned(),
-        cookie,
-        authorization,
-    })
-}
-
-/// Joins group names with commas, as applications parse the header.
-fn join_groups<'a>(groups: impl Iterator<Item = &'a Group>) -> String {
-    let mut text = String::new();
-    for group in groups {
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.push_str(group.as_str());
+    match identity {
+        Some(identity) => CheckResult::Allow(Allowed {
+            identity,
+            cookie,
+            authorization,
+        }),
+        None => CheckResult::Refuse,
     }
-    text
 }
 
 /// Whether a session is neither expired, revoked nor idle for too long. The request counts as a use

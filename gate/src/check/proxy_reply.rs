@@ -6,8 +6,7 @@ use super::client::{Challenge, WantedReply};
 use super::forward_auth::{Allowed, CheckResult};
 use crate::http::reply::{self, HttpReply, bare};
 use hyper::StatusCode;
-use hyper::body::Bytes;
-use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue, LOCATION, WWW_AUTHENTICATE};
+use hyper::header::{HeaderValue, LOCATION, WWW_AUTHENTICATE};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use postern_shared::config::gate::ProxyKind;
 
@@ -25,14 +24,6 @@ const BASIC: &str =
 /// Challenges that open no dialog in a browser.
 const BEARER: &str = "Bearer realm=\"sign-in\"";
 const POSTERN: &str = "Postern realm=\"sign-in\"";
-
-/// Headers with the identity, which every reply that grants access has.
-static REMOTE_USER: HeaderName = HeaderName::from_static("remote-user");
-static REMOTE_GROUPS: HeaderName = HeaderName::from_static("remote-groups");
-static REMOTE_EMAIL: HeaderName = HeaderName::from_static("remote-email");
-static REMOTE_NAME: HeaderName = HeaderName::from_static("remote-name");
-/// Number of headers of such a reply.
-const ALLOW_HEADERS: usize = 8;
 
 /// The page of a denied request, with the URL of the gate's page twice.
 const DENIED: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
@@ -161,27 +152,13 @@ pub(crate) fn sign_in_url(sign_in: &str, return_url: Option<&str>) -> String {
     }
 }
 
-/// Sets every identity header, empty if it has no value: a proxy that copies the headers then
-/// overwrites what a client sent under these names.
 pub(crate) fn allow_reply(allowed: Allowed) -> HttpReply {
-    let mut reply = reply::bare_with_space(StatusCode::OK, ALLOW_HEADERS);
-    let headers = reply.headers_mut();
-    headers.insert(&REMOTE_NAME, HeaderValue::from_static(""));
-    for (name, value) in [
-        (&REMOTE_USER, allowed.user),
-        (&REMOTE_GROUPS, allowed.groups),
-        (&REMOTE_EMAIL, allowed.email),
-    ] {
-        let value = match value.is_empty() {
-            true => HeaderValue::from_static(""),
-            false => match HeaderValue::from_maybe_shared(Bytes::from(value)) {
-                Ok(value) => value,
-                Err(_) => return unauthorized(Challenge::Bearer),
-            },
-        };
-        headers.insert(name, value);
-    }
-    headers.insert(COOKIE, allowed.cookie);
-    headers.insert(AUTHORIZATION, allowed.authorization);
+    let mut reply = HttpReply::default();
+    let Allowed {
+        identity,
+        cookie,
+        authorization,
+    } = allowed;
+    *reply.headers_mut() = identity.with_client_headers(cookie, authorization);
     reply
 }

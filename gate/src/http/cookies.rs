@@ -12,16 +12,20 @@ pub(crate) use session::sample_session;
 pub(crate) use session::{ConflictingCookies, SessionCookies};
 
 use cookie::{Cookie, SameSite};
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 use postern_shared::config::gate::GateConfig;
 use postern_shared::token::PageMessage;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::{Range, RangeInclusive};
+use std::sync::LazyLock;
 use zeroize::Zeroizing;
 
 /// Part that the names of all cookies of Postern's have.
 const OURS: &str = "postern";
+static OUR_PART: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(OURS));
 
 /// One value for each cookie of the gate, such as its name or the header that replaces it.
 #[derive(Clone, Copy, Default)]
@@ -102,26 +106,15 @@ pub(crate) const MAX_SESSION_COOKIES: usize = 8;
 /// Length of a valid value, in bytes. Shorter and longer values are ignored.
 const VALUE_LENGTHS: RangeInclusive<usize> = 16..=4096;
 
-/// Whether each byte may be in a valid value. Every check reads the value of a session byte by byte.
-static IS_OF_FORM: [bool; 256] = {
-    let (mut table, mut byte) = ([false; 256], 0);
-    while byte < table.len() {
-        let plain = byte as u8;
-        table[byte] = plain.is_ascii_alphanumeric() || matches!(plain, b'-' | b'_');
-        byte += 1;
-    }
-    table
-};
-
 /// A Cookie line, split into cookies of Postern's and foreign ones.
 #[derive(Debug)]
 pub(crate) struct ScannedCookies<'a> {
     line: &'a [u8],
     name: &'a str,
     /// Distinct values under the requested name whose form is valid.
-    pub(crate) values: Vec<&'a str>,
+    pub(crate) values: SmallVec<[&'a str; 1]>,
     /// Foreign cookies, byte for byte.
-    foreign: Vec<&'a [u8]>,
+    foreign: SmallVec<[&'a [u8]; 8]>,
     /// Whether the line holds, or may hold, a cookie of Postern's.
     has_ours: bool,
 }
@@ -137,12 +130,12 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
     let mut scanned = ScannedCookies {
         line,
         name,
-        values: Vec::new(),
-        foreign: Vec::new(),
+        values: SmallVec::new(),
+        foreign: SmallVec::new(),
         has_ours: false,
     };
     // The common line holds foreign cookies alone.
-    if memmem::find(line, OURS.as_bytes()).is_none() {
+    if OUR_PART.find(line).is_none() {
         return scanned;
     }
     let mut values = DistinctValues::default();
@@ -174,7 +167,7 @@ pub(crate) fn scan_cookies<'a>(line: &'a [u8], name: &'a str) -> ScannedCookies<
 /// Values in their order, each once. The common line has one, for which nothing is hashed.
 #[derive(Default)]
 struct DistinctValues<'a> {
-    all: Vec<&'a str>,
+    all: SmallVec<[&'a str; 1]>,
     seen: HashSet<&'a str>,
 }
 
@@ -277,9 +270,18 @@ fn find_after_comma<'a>(
 /// Returns a value of valid form: Base64 for URLs (RFC 4648, section 5) and no other byte.
 fn valid_value(value: &[u8]) -> Option<&str> {
     let value = trim_blanks(value);
-    let is_of_form = |byte: &u8| IS_OF_FORM[usize::from(*byte)];
-    let fits = VALUE_LENGTHS.contains(&value.len()) && value.iter().all(is_of_form);
+    let fits = VALUE_LENGTHS.contains(&value.len()) && are_of_form(value);
     std::str::from_utf8(value).ok().filter(|_| fits)
+}
+
+/// Whether each byte may be in a valid value. Every check reads a whole value: without a branch for
+/// each byte, the compiler compares many at once.
+fn are_of_form(value: &[u8]) -> bool {
+    value.iter().fold(true, |are_of_form, byte| {
+        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        let is_digit = byte.wrapping_sub(b'0') < 10;
+        are_of_form & (is_letter | is_digit | (*byte == b'-') | (*byte == b'_'))
+    })
 }
 
 fn trim_blanks(text: &[u8]) -> &[u8] {

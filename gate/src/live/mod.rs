@@ -4,6 +4,7 @@
 pub(crate) mod app_password_cache;
 pub(crate) mod host_password;
 pub(crate) mod outbox;
+pub(crate) mod revision_notifications;
 pub(crate) mod revocation_cache;
 pub(crate) mod session_uses;
 pub(crate) mod store_pool;

@@ -1,16 +1,21 @@
 //! Revoked sessions, token keys and app passwords in memory, refreshed from the store by a thread
-//! of its own, and the lease for which they are certain.
+//! of its own, and the lease for which they are certain. Notifications of the store have it read at
+//! once; an interval is the backstop, and the lease is renewed by reading alone, in PostgreSQL by a
+//! commit after it.
 //!
 //! Every doubt denies: a gate that could not read its store for the length of a lease accepts no
 //! session.
 
 use super::app_password_cache::AppPasswordCache;
+use super::revision_notifications::RevisionNotifications;
 use crate::observe::log;
 use arc_swap::{ArcSwap, Guard};
 use postern_shared::config::Config;
 use postern_shared::credential::secret::fill_random;
 use postern_shared::crypto::vault::TokenKeys;
-use postern_shared::engine::{Engine, EngineError, KnownRevisions, LEASE, RevocationUpdate};
+use postern_shared::engine::{
+    Engine, EngineError, KnownRevisions, LEASE, RevocationUpdate, UpdateResult,
+};
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock;
 use postern_shared::token::session::{RevokedSessions, Session};
@@ -21,6 +26,8 @@ use std::time::Duration;
 
 /// Pause between two reads of the store.
 const INTERVAL: Duration = Duration::from_millis(200);
+/// Time between two commits that renew the lease, where reading alone does not.
+const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) struct RevocationCache {
     shared: Arc<CacheState>,
@@ -32,7 +39,7 @@ struct CacheState {
     app_passwords: Arc<AppPasswordCache>,
     /// End of the lease, in milliseconds since boot.
     lease_end: AtomicU64,
-    is_stopping: AtomicBool,
+    is_stopping: Arc<AtomicBool>,
 }
 
 impl RevocationCache {
@@ -44,13 +51,14 @@ impl RevocationCache {
             keys: ArcSwap::from_pointee(engine.token_keys()),
             app_passwords: Arc::default(),
             lease_end: AtomicU64::new(0),
-            is_stopping: AtomicBool::new(false),
+            is_stopping: Arc::default(),
         });
         let mut refresher = CacheRefresher {
             shared: Arc::clone(&shared),
             config: config.clone(),
             gate: [0; 16],
             revisions: None,
+            renewed: Duration::ZERO,
         };
         if fill_random(&mut refresher.gate).is_err() {
             refresher.gate = std::process::id()
@@ -60,7 +68,10 @@ impl RevocationCache {
                 .unwrap_or_default();
         }
         refresher.refresh(&mut engine)?;
-        let thread = std::thread::spawn(move || refresher.refresh_until_stopped(engine));
+        let is_stopping = Arc::clone(&shared.is_stopping);
+        let notifications = RevisionNotifications::start(&config.store, is_stopping);
+        let thread =
+            std::thread::spawn(move || refresher.refresh_until_stopped(engine, &notifications));
         Ok((RevocationCache { shared }, thread))
     }
 
@@ -108,13 +119,15 @@ struct CacheRefresher {
     config: Config,
     gate: [u8; 16],
     revisions: Option<KnownRevisions>,
+    /// When the read began that renewed the lease last, since boot.
+    renewed: Duration,
 }
 
 impl CacheRefresher {
-    fn refresh_until_stopped(mut self, engine: Engine) {
+    fn refresh_until_stopped(mut self, engine: Engine, notifications: &RevisionNotifications) {
         let mut engine = Some(engine);
         while !self.shared.is_stopping.load(Ordering::Acquire) {
-            std::thread::sleep(INTERVAL);
+            notifications.wait(INTERVAL);
             let opened = match engine.take() {
                 Some(engine) => Ok(engine),
                 None => {
@@ -144,33 +157,45 @@ impl CacheRefresher {
         let (shared, mut revisions) = (&self.shared, self.revisions);
         // A store that was opened again gives all revoked sessions, not only new ones.
         let is_same_store = revisions.is_some();
-        engine
-            .sessions()
-            .update_revocations(&self.gate, self.revisions, now, |changes| {
-                let RevocationUpdate {
-                    revoked,
-                    keys,
-                    app_passwords,
-                } = changes;
-                let app_password_revision = match (app_passwords.last(), revisions) {
-                    (Some(live), _) => live.revision,
-                    (None, before) => before.map_or(0, |before| before.app_passwords),
-                };
-                revisions = Some(KnownRevisions {
-                    revision: revoked.revision,
-                    app_passwords: app_password_revision,
-                });
-                shared.keys.store(Arc::new(keys));
-                let revoked = match is_same_store {
-                    true => shared.revoked.load().merge(revoked),
-                    false => revoked,
-                };
-                shared.revoked.store(Arc::new(revoked));
-                for live in app_passwords {
-                    shared.app_passwords.apply_changes(live);
-                }
-            })?;
+        let updated =
+            engine
+                .sessions()
+                .update_revocations(&self.gate, self.revisions, now, |changes| {
+                    let RevocationUpdate {
+                        revoked,
+                        keys,
+                        app_passwords,
+                    } = changes;
+                    let app_password_revision = match (app_passwords.last(), revisions) {
+                        (Some(live), _) => live.revision,
+                        (None, before) => before.map_or(0, |before| before.app_passwords),
+                    };
+                    revisions = Some(KnownRevisions {
+                        revision: revoked.revision,
+                        app_passwords: app_password_revision,
+                    });
+                    shared.keys.store(Arc::new(keys));
+                    let revoked = match is_same_store {
+                        true => shared.revoked.load().merge(revoked),
+                        false => revoked,
+                    };
+                    shared.revoked.store(Arc::new(revoked));
+                    for live in app_passwords {
+                        shared.app_passwords.apply_changes(live);
+                    }
+                })?;
         self.revisions = revisions;
+        if let (UpdateResult::Unchanged, Some(known), true) = (
+            updated,
+            revisions,
+            engine.sessions().needs_commits_for_leases(),
+        ) {
+            if began < self.renewed.saturating_add(COMMIT_INTERVAL) {
+                return Ok(());
+            }
+            engine.sessions().confirm_unchanged(&self.gate, known)?;
+        }
+        self.renewed = began;
         self.shared
             .lease_end
             .store(milliseconds(began.saturating_add(LEASE)), Ordering::Release);
@@ -181,3 +206,6 @@ impl CacheRefresher {
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

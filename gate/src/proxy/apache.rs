@@ -4,29 +4,35 @@
 
 use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
+use hyper::header::HeaderName;
 use postern_shared::network::address::Address;
 
-pub(super) const METHOD: &str = "request_method";
-pub(super) const SCHEME: &str = "request_scheme";
-pub(super) const URI: &str = "request_uri";
-pub(super) const ADDRESS: &str = "remote_addr";
-const HOST: &str = "host";
+pub(super) static METHOD: HeaderName = HeaderName::from_static("request_method");
+pub(super) static SCHEME: HeaderName = HeaderName::from_static("request_scheme");
+pub(super) static URI: HeaderName = HeaderName::from_static("request_uri");
+pub(super) static ADDRESS: HeaderName = HeaderName::from_static("remote_addr");
+pub(super) static HOST: HeaderName = hyper::header::HOST;
 
 pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
-    let address = proxy_value(headers, ADDRESS)?;
-    let address = Address::parse(address).ok_or(ContractError::Proxy(ADDRESS))?;
+    let address = proxy_value(headers, &ADDRESS)?;
+    let address = Address::parse(address).ok_or(ContractError::Proxy(ADDRESS.as_str()))?;
     // Apache itself says whether the client used TLS.
-    if proxy_value(headers, SCHEME)? != "https" {
-        return Err(ContractError::Proxy(SCHEME));
+    if proxy_value(headers, &SCHEME)? != "https" {
+        return Err(ContractError::Proxy(SCHEME.as_str()));
     }
-    let method = client_value(headers, METHOD, address)?;
+    let method = client_value(headers, &METHOD, address)?;
     // HTTP/1.0 has requests without a Host.
-    if !headers.contains_key(HOST) {
-        return Err(ContractError::Client(HOST, address));
+    if !headers.contains_key(&HOST) {
+        return Err(ContractError::Client(HOST.as_str(), address));
     }
-    let authority = client_value(headers, HOST, address)?;
-    let target = without_origin(client_value(headers, URI, address)?, authority);
-    OriginalRequest::validated(address, (METHOD, method), (HOST, authority), (URI, target))
+    let authority = client_value(headers, &HOST, address)?;
+    let target = without_origin(client_value(headers, &URI, address)?, authority);
+    OriginalRequest::validated(
+        address,
+        (METHOD.as_str(), method),
+        (HOST.as_str(), authority),
+        (URI.as_str(), target),
+    )
 }
 
 /// Returns the path of a target in absolute form (RFC 9112, section 3.2.2), unless it names another
@@ -41,6 +47,12 @@ fn without_origin<'a>(target: &'a str, authority: &str) -> &'a str {
 mod tests {
     use super::*;
     use crate::proxy::original_request::headers;
+
+    const METHOD: &str = "request_method";
+    const SCHEME: &str = "request_scheme";
+    const URI: &str = "request_uri";
+    const ADDRESS: &str = "remote_addr";
+    const HOST: &str = "host";
 
     const GOOD: [(&str, &str); 5] = [
         (METHOD, "GET"),

@@ -7,12 +7,13 @@
 use super::contract::CheckRequest;
 use super::forwarded::{parse_client_address, require_https};
 use super::original_request::{ContractError, OriginalRequest, client_value};
+use hyper::header::HeaderName;
 use hyper::http::uri::{Authority, PathAndQuery};
 use postern_shared::network::address::Address;
 
 /// Prefix of the path, as the sample sets it.
 pub(super) const PREFIX: &str = "/check/envoy";
-const HOST: &str = "host";
+static HOST: HeaderName = hyper::header::HOST;
 /// What log lines name where a client's path or method is malformed.
 const PATH: &str = "the path";
 const METHOD: &str = "the method";
@@ -36,12 +37,17 @@ pub(super) fn parse_check<'a>(
     let target = target.and_then(|target| target.strip_prefix(prefix));
     let target = target.ok_or(ContractError::Client(PATH, address))?;
     let authority = match check.uri.authority().map(Authority::as_str) {
-        None => client_value(headers, HOST, address)?,
+        None => client_value(headers, &HOST, address)?,
         // Another parser may take the other one.
-        Some(authority) if headers.get_all(HOST).iter().all(|host| host == authority) => authority,
-        Some(_) => return Err(ContractError::Client(HOST, address)),
+        Some(authority) if headers.get_all(&HOST).iter().all(|host| host == authority) => authority,
+        Some(_) => return Err(ContractError::Client(HOST.as_str(), address)),
     };
-    OriginalRequest::validated(address, (METHOD, method), (HOST, authority), (PATH, target))
+    OriginalRequest::validated(
+        address,
+        (METHOD, method),
+        (HOST.as_str(), authority),
+        (PATH, target),
+    )
 }
 
 #[cfg(test)]
@@ -121,13 +127,13 @@ mod tests {
         assert_eq!(parse("GET", "/check/envoy?/x", &GOOD), refused(PATH));
         assert_eq!(parse("G*T", "/check/envoy/", &GOOD), refused(METHOD));
         let other = "https://evil.example.com/check/envoy/";
-        assert_eq!(parse("GET", other, &GOOD), refused(HOST));
+        assert_eq!(parse("GET", other, &GOOD), refused(HOST.as_str()));
         for host in ["a b", "u@h", "h/x"] {
             let mut pairs = GOOD;
             pairs[0].1 = host;
             assert_eq!(
                 parse("GET", "/check/envoy/", &pairs),
-                refused(HOST),
+                refused(HOST.as_str()),
                 "{host}"
             );
         }

@@ -3,12 +3,14 @@
 
 use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
+use hyper::header::HeaderName;
 use postern_shared::network::address::Address;
 
-const METHOD: &str = "x-forwarded-method";
-const PROTO: &str = "x-forwarded-proto";
-const HOST: &str = "x-forwarded-host";
-const URI: &str = "x-forwarded-uri";
+static METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
+static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
 pub(super) fn parse_check(
     headers: &HeaderMap,
@@ -16,18 +18,23 @@ pub(super) fn parse_check(
 ) -> Result<OriginalRequest<'_>, ContractError> {
     let address = parse_client_address(headers, is_trusted)?;
     require_https(headers)?;
-    let method = client_value(headers, METHOD, address)?;
-    let authority = client_value(headers, HOST, address)?;
-    let target = client_value(headers, URI, address)?;
-    OriginalRequest::validated(address, (METHOD, method), (HOST, authority), (URI, target))
+    let method = client_value(headers, &METHOD, address)?;
+    let authority = client_value(headers, &HOST, address)?;
+    let target = client_value(headers, &URI, address)?;
+    OriginalRequest::validated(
+        address,
+        (METHOD.as_str(), method),
+        (HOST.as_str(), authority),
+        (URI.as_str(), target),
+    )
 }
 
 /// Refuses a client that did not use TLS.
 pub(super) fn require_https(headers: &HeaderMap) -> Result<(), ContractError> {
     // Traefik sends wss for a websocket over TLS.
-    match proxy_value(headers, PROTO)? {
+    match proxy_value(headers, &PROTO)? {
         "https" | "wss" => Ok(()),
-        _ => Err(ContractError::Proxy(PROTO)),
+        _ => Err(ContractError::Proxy(PROTO.as_str())),
     }
 }
 
@@ -36,16 +43,15 @@ pub(super) fn parse_client_address(
     headers: &HeaderMap,
     is_trusted: impl Fn(Address) -> bool,
 ) -> Result<Address, ContractError> {
-    const NAME: &str = "x-forwarded-for";
     let mut found = None;
-    for entry in proxy_value(headers, NAME)?.rsplit(',') {
-        let address = Address::parse(entry.trim()).ok_or(ContractError::Proxy(NAME))?;
+    for entry in proxy_value(headers, &FOR)?.rsplit(',') {
+        let address = Address::parse(entry.trim()).ok_or(ContractError::Proxy(FOR.as_str()))?;
         found = Some(address);
         if !is_trusted(address) {
             break;
         }
     }
-    found.ok_or(ContractError::Proxy(NAME))
+    found.ok_or(ContractError::Proxy(FOR.as_str()))
 }
 
 #[cfg(test)]
@@ -91,10 +97,10 @@ mod tests {
     fn a_malformed_client_request_is_not_the_proxys_fault() {
         let client = Address::parse("192.0.2.7").unwrap();
         for (at, name, malformed) in [
-            (0, METHOD, "A B"),
-            (2, HOST, "u@h"),
-            (3, URI, "*"),
-            (3, URI, "/\u{fc}"),
+            (0, METHOD.as_str(), "A B"),
+            (2, HOST.as_str(), "u@h"),
+            (3, URI.as_str(), "*"),
+            (3, URI.as_str(), "/\u{fc}"),
         ] {
             let mut pairs = GOOD;
             pairs[at].1 = malformed;

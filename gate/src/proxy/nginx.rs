@@ -3,10 +3,12 @@
 
 use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
+use hyper::header::HeaderName;
 use postern_shared::network::address::Address;
 
-const URL: &str = "x-original-url";
-const METHOD: &str = "x-original-method";
+static URL: HeaderName = HeaderName::from_static("x-original-url");
+static METHOD: HeaderName = HeaderName::from_static("x-original-method");
+static ADDRESS: HeaderName = HeaderName::from_static("x-real-ip");
 
 pub(super) fn parse_check(headers: &HeaderMap) -> Result<OriginalRequest<'_>, ContractError> {
     parse_original(headers, parse_client_address(headers)?)
@@ -17,18 +19,25 @@ pub(super) fn parse_original(
     headers: &HeaderMap,
     address: Address,
 ) -> Result<OriginalRequest<'_>, ContractError> {
-    let url = client_value(headers, URL, address)?;
+    let url = client_value(headers, &URL, address)?;
     let rest = url
         .strip_prefix("https://")
-        .ok_or(ContractError::Proxy(URL))?;
-    let slash = rest.find('/').ok_or(ContractError::Client(URL, address))?;
+        .ok_or(ContractError::Proxy(URL.as_str()))?;
+    let slash = rest
+        .find('/')
+        .ok_or(ContractError::Client(URL.as_str(), address))?;
     let (authority, target) = rest.split_at(slash);
-    let method = client_value(headers, METHOD, address)?;
-    OriginalRequest::validated(address, (METHOD, method), (URL, authority), (URL, target))
+    let method = client_value(headers, &METHOD, address)?;
+    OriginalRequest::validated(
+        address,
+        (METHOD.as_str(), method),
+        (URL.as_str(), authority),
+        (URL.as_str(), target),
+    )
 }
 
 pub(super) fn parse_client_address(headers: &HeaderMap) -> Result<Address, ContractError> {
-    Address::parse(proxy_value(headers, "x-real-ip")?).ok_or(ContractError::Proxy("x-real-ip"))
+    Address::parse(proxy_value(headers, &ADDRESS)?).ok_or(ContractError::Proxy(ADDRESS.as_str()))
 }
 
 #[cfg(test)]
@@ -66,7 +75,7 @@ mod tests {
             }
         }
         for malformed in ["http://app/", "/x"] {
-            assert_refused(0, malformed, &ContractError::Proxy(URL));
+            assert_refused(0, malformed, &ContractError::Proxy(URL.as_str()));
         }
     }
 
@@ -96,10 +105,14 @@ mod tests {
             "https://app/ x",
             "https://app/\u{fc}",
         ] {
-            assert_refused(0, malformed, &ContractError::Client(URL, client));
+            assert_refused(0, malformed, &ContractError::Client(URL.as_str(), client));
         }
         for malformed in ["A B", "%zz", "G\u{e4}T", "A/B", &"A".repeat(33)] {
-            assert_refused(1, malformed, &ContractError::Client(METHOD, client));
+            assert_refused(
+                1,
+                malformed,
+                &ContractError::Client(METHOD.as_str(), client),
+            );
         }
     }
 

@@ -4,7 +4,7 @@
 //! from what the proxy sets.
 
 use hyper::HeaderMap;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 use postern_shared::network::address::Address;
 use postern_shared::network::web_address::normalize_host;
 use std::borrow::Cow;
@@ -73,30 +73,30 @@ pub(crate) enum ContractError {
 
 fn single_value<'a>(
     headers: &'a HeaderMap,
-    name: &'static str,
+    name: &'static HeaderName,
 ) -> Result<&'a HeaderValue, ContractError> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (Some(value), None) if !value.is_empty() => Ok(value),
-        _ => Err(ContractError::Proxy(name)),
+        _ => Err(ContractError::Proxy(name.as_str())),
     }
 }
 
 /// Returns the only value of a header that the proxy makes, as visible ASCII text.
 pub(super) fn proxy_value<'a>(
     headers: &'a HeaderMap,
-    name: &'static str,
+    name: &'static HeaderName,
 ) -> Result<&'a str, ContractError> {
-    visible_text(single_value(headers, name)?).ok_or(ContractError::Proxy(name))
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Proxy(name.as_str()))
 }
 
 /// Returns the only value of a header that the proxy copies from the client, as visible ASCII text.
 pub(super) fn client_value<'a>(
     headers: &'a HeaderMap,
-    name: &'static str,
+    name: &'static HeaderName,
     client: Address,
 ) -> Result<&'a str, ContractError> {
-    visible_text(single_value(headers, name)?).ok_or(ContractError::Client(name, client))
+    visible_text(single_value(headers, name)?).ok_or(ContractError::Client(name.as_str(), client))
 }
 
 fn visible_text(value: &HeaderValue) -> Option<&str> {

@@ -17,7 +17,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 /// Header with the proxy's secret.
-static HEADER: HeaderName = HeaderName::from_static("x-postern-proxy");
+pub(super) static HEADER: HeaderName = HeaderName::from_static("x-postern-proxy");
 
 /// Connection that a request arrived on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

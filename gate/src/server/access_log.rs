@@ -17,7 +17,7 @@ const MAX_TEXT: usize = 512;
 
 pub(crate) fn log_check(original: &OriginalRequest<'_>, result: &CheckResult, duration: Duration) {
     let user = if let CheckResult::Allow(allowed) = result {
-        allowed.user.as_str()
+        allowed.identity.user()
     } else {
         "-"
     };

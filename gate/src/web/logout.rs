@@ -99,14 +99,17 @@ pub(crate) async fn end_sessions(request: &RequestContext<'_>) -> SignedOut {
         return SignedOut::NoSession;
     };
     // a browser that signs out has a valid session, so every value is verified
-    let session_cookies = SessionCookies::parse(
-        line.as_bytes(),
-        request.site.cookies.names.session,
-        &request.site.revocation_cache.token_keys(),
-        usize::MAX,
-    );
-    let signed = session_cookies.signed.into_iter();
-    let mut sessions: Vec<Session> = signed.map(|(_, session)| session).collect();
+    let mut sessions: Vec<Session> = {
+        let keys = request.site.revocation_cache.token_keys();
+        let session_cookies = SessionCookies::parse(
+            line.as_bytes(),
+            request.site.cookies.names.session,
+            usize::MAX,
+            |value| Session::from_cookie(value, &keys),
+        );
+        let signed = session_cookies.signed.into_iter();
+        signed.map(|(_, session)| session).collect()
+    };
     sessions.sort_by_key(|session| session.id.0);
     sessions.dedup_by_key(|session| session.id);
     if sessions.is_empty() {

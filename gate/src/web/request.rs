@@ -70,11 +70,12 @@ impl RequestContext<'_> {
     /// Returns the session, or an error if several cookies conflict.
     fn find_session(&self) -> Result<Option<Session>, ConflictingCookies> {
         let line = forward_auth::cookie_line(self.headers)?;
+        let keys = self.site.revocation_cache.token_keys();
         let session_cookies = SessionCookies::parse(
             line.as_bytes(),
             self.site.cookies.names.session,
-            &self.site.revocation_cache.token_keys(),
             MAX_SESSION_COOKIES,
+            |value| Session::from_cookie(value, &keys),
         );
         session_cookies
             .select_session(|session| self.accepts_session(session))

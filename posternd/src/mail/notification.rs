@@ -136,6 +136,7 @@ fn headline(event: &AuditEvent) -> &'static str {
         | EventKind::KeysRenewed
         | EventKind::BackupMade
         | EventKind::StoreRestored
+        | EventKind::StoreMoved
         | EventKind::HostInvited
         | EventKind::HostJoined
         | EventKind::HostRevoked => "something was changed",

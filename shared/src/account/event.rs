@@ -106,6 +106,8 @@ pub enum EventKind {
     BackupMade,
     /// The store was replaced by a backup. The event is stored under the principal's name.
     StoreRestored,
+    /// The store was moved from another place. The event is stored under the principal's name.
+    StoreMoved,
     /// A host was invited to the fleet. The event is stored under the principal's name.
     HostInvited,
     /// A host joined the fleet. The event is stored under the name of root.
@@ -115,7 +117,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 36] = [
+    pub const ALL: [EventKind; 37] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -149,6 +151,7 @@ impl EventKind {
         EventKind::KeysRenewed,
         EventKind::BackupMade,
         EventKind::StoreRestored,
+        EventKind::StoreMoved,
         EventKind::HostInvited,
         EventKind::HostJoined,
         EventKind::HostRevoked,
@@ -204,6 +207,7 @@ impl EventKind {
             EventKind::KeysRenewed => "keys-renewed",
             EventKind::BackupMade => "backup-made",
             EventKind::StoreRestored => "store-restored",
+            EventKind::StoreMoved => "store-moved",
             EventKind::HostInvited => "host-invited",
             EventKind::HostJoined => "host-joined",
             EventKind::HostRevoked => "host-revoked",

@@ -74,6 +74,7 @@ pub struct TokenKeys {
     session: MacKey,
     token: MasterKey,
     app_password: MacKey,
+    fingerprint: [u8; 32],
 }
 
 /// HMAC-SHA-256 that has processed its key. Each check of the gate computes one.
@@ -110,8 +111,8 @@ impl TokenKeys {
     }
 
     /// Returns a fingerprint that identifies these keys and reveals nothing about them.
-    pub(crate) fn fingerprint(&self) -> [u8; 32] {
-        self.sign(b"footing")
+    pub fn fingerprint(&self) -> [u8; 32] {
+        self.fingerprint
     }
 
     /// Seals a token of one kind; it cannot be unsealed as another kind.
@@ -317,8 +318,10 @@ impl Vault {
     /// Returns the keys for cookies and tokens. A process that verifies no inputs needs no other
     /// keys.
     pub fn token_keys(&self) -> TokenKeys {
+        let session = MacKey::new(self.key(KeyPurpose::Session));
         TokenKeys {
-            session: MacKey::new(self.key(KeyPurpose::Session)),
+            fingerprint: session.mac(b"footing"),
+            session,
             token: self.key(KeyPurpose::Token).clone(),
             app_password: MacKey::new(self.key(KeyPurpose::AppPassword)),
         }

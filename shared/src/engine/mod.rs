@@ -55,7 +55,7 @@ pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;
 pub use policy::rule_test::RuleTest;
-pub use sessions::revocation::{KnownRevisions, LEASE, RevocationUpdate};
+pub use sessions::revocation::{KnownRevisions, LEASE, RevocationUpdate, UpdateResult};
 pub use verify::attempt::{AfterLogin, AfterRecovery, VerificationRequest, VerifiedAttempt};
 pub use verify::charge::ChargedAttempt;
 pub use verify::host_password::HostPassword;

@@ -5,6 +5,7 @@ use super::column::{NextRow, Row, Value};
 use super::postgres::{self, PostgresStore};
 use super::sqlite::{self, SqliteStore};
 use super::{Intent, StoreError, StoreResult, StoreRisk, TemporaryStore, Transaction};
+use crate::account::event::EventFilter;
 use crate::system::admission::AdmissionClass;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use std::time::Duration;
 pub struct Store(pub(super) Database);
 
 pub(super) enum Database {
-    Sqlite(SqliteStore),
+    Sqlite(Box<SqliteStore>),
     Postgres(PostgresStore),
 }
 
@@ -45,6 +46,13 @@ impl Store {
         }
     }
 
+    /// Returns whether another server may have taken the place of the one that is read, so that only a
+    /// commit shows that what was read is in force. PostgreSQL's primary that is cut off from its
+    /// standbys still answers reads after one of them was promoted, and takes no commits.
+    pub fn may_be_replaced(&self) -> bool {
+        matches!(self.0, Database::Postgres(_))
+    }
+
     /// Waits for every transaction that still reads overwritten and deleted content. Removes the
     /// content from SQLite's WAL; PostgreSQL keeps it until its own VACUUM, sealed.
     pub fn truncate_wal(&mut self) -> StoreResult<()> {
@@ -62,6 +70,20 @@ impl Store {
         }
     }
 
+    /// Returns a number up to which no audit event will be added any more. `None` if that is not
+    /// known within a time limit, since another transaction that adds one has not ended.
+    pub fn settled_event_number(&mut self) -> StoreResult<Option<i64>> {
+        match &mut self.0 {
+            // numbers are committed in their order
+            Database::Sqlite(_) => {
+                let mut transaction = self.begin(Intent::Read)?;
+                let newest = transaction.number_before_newest(&EventFilter::default(), 0)?;
+                Ok(Some(newest))
+            }
+            Database::Postgres(store) => store.settled_event_number(),
+        }
+    }
+
     /// Writes the store as of one moment into an empty file. Others read and write meanwhile. The
     /// result is one file without a WAL.
     pub fn copy_to(&mut self, copy: &TemporaryStore) -> StoreResult<()> {
@@ -75,7 +97,7 @@ impl Store {
 /// An open transaction of either database.
 pub(super) enum OpenTransaction<'a> {
     Sqlite(sqlite::OpenTransaction<'a>),
-    Postgres(postgres::OpenTransaction<'a>),
+    Postgres(postgres::OpenTransaction),
 }
 
 impl OpenTransaction<'_> {
@@ -83,6 +105,15 @@ impl OpenTransaction<'_> {
         match self {
             OpenTransaction::Sqlite(open) => open.execute(sql, values),
             OpenTransaction::Postgres(open) => open.execute(sql, values),
+        }
+    }
+
+    /// Runs a statement whose answer nothing needs. In PostgreSQL it is sent with the next one that is
+    /// waited for, in their order, and an error is that of the next one.
+    pub(super) fn send(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<()> {
+        match self {
+            OpenTransaction::Sqlite(open) => open.execute(sql, values).map(drop),
+            OpenTransaction::Postgres(open) => open.send(sql, values),
         }
     }
 

@@ -8,6 +8,8 @@
 //! - `database`: the database below a transaction, one of two.
 //! - `sqlite`: connections, files, locks, the WAL, the schema and its migration.
 //! - `postgres`: connections, locks, and the SQL where the two databases differ.
+//! - `table`: tables and columns of the schema.
+//! - `transfer`: a store that is moved from one database to the other.
 //!
 //! MUST NOT expose a type of the database library.
 
@@ -18,15 +20,18 @@ mod open;
 mod postgres;
 mod records;
 mod sqlite;
+mod table;
 mod transaction;
+mod transfer;
 
 pub use crate::account::record::AccountRecord;
 pub use database::Store;
 pub use error::{LockHolder, StoreError, StoreResult, log_cause};
 pub use open::{
-    UpgradeResult, create, create_temporary, exists, has_current_version, make_missing_files, open,
-    upgrade,
+    RevisionListener, UpgradeResult, create, create_temporary, exists, has_current_version,
+    make_missing_files, open, upgrade,
 };
 pub use records::*;
 pub use sqlite::{STORE_VERSION, TemporaryStore, UnchangedFiles};
 pub use transaction::{Intent, Transaction};
+pub use transfer::{CountedTable, StoreTransfer, TransferId, TransferPlan, plan, put_in_force};

@@ -7,15 +7,44 @@ use super::{StoreError, StoreResult};
 use crate::config::{StoreConfig, StoreUrl};
 use crate::crypto::vault::WrappedKey;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Opens the configured store.
 pub fn open(settings: &StoreConfig) -> StoreResult<Store> {
     Ok(Store(match &settings.url {
-        StoreUrl::Sqlite(path) => Database::Sqlite(SqliteStore::open(path)?),
+        StoreUrl::Sqlite(path) => Database::Sqlite(Box::new(SqliteStore::open(path)?)),
         StoreUrl::Postgres(url) => {
             Database::Postgres(PostgresStore::open(Server::new(url, settings))?)
         }
     }))
+}
+
+/// Notifications of new revisions, as soon as another process has committed them.
+pub struct RevisionListener(postgres::Listener);
+
+impl RevisionListener {
+    /// Begins to listen. A store in a file has no notifications.
+    ///
+    /// # Errors
+    /// PostgreSQL cannot be reached.
+    pub fn open(settings: &StoreConfig) -> StoreResult<Option<RevisionListener>> {
+        match &settings.url {
+            StoreUrl::Sqlite(_) => Ok(None),
+            StoreUrl::Postgres(url) => {
+                let listener = postgres::listen(Server::new(url, settings))?;
+                Ok(Some(RevisionListener(listener)))
+            }
+        }
+    }
+
+    /// Waits for a notification, for at most `limit`. Returns whether one arrived. It is a hint to
+    /// read the store: what this misses, only reading finds.
+    ///
+    /// # Errors
+    /// The connection is lost: no notification arrives any more.
+    pub fn wait(&mut self, limit: Duration) -> StoreResult<bool> {
+        self.0.wait(limit)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,20 +53,16 @@ pub enum UpgradeResult {
     Upgraded {
         from: i64,
         to: i64,
-        /// Copy of the old store, in the same folder.
-        backup: PathBuf,
+        /// Copy of the old store, in the same folder. PostgreSQL makes none.
+        backup: Option<PathBuf>,
     },
 }
 
-/// Upgrades the configured store to this program's version, in one transaction. There is one version
-/// of stores in PostgreSQL so far.
+/// Upgrades the configured store to this program's version, in one transaction.
 pub fn upgrade(settings: &StoreConfig) -> StoreResult<UpgradeResult> {
     match &settings.url {
         StoreUrl::Sqlite(path) => SqliteStore::upgrade(path),
-        StoreUrl::Postgres(_) => {
-            drop(open(settings)?);
-            Ok(UpgradeResult::UpToDate(STORE_VERSION.into()))
-        }
+        StoreUrl::Postgres(url) => postgres::upgrade(&Server::new(url, settings)),
     }
 }
 

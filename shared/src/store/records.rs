@@ -345,12 +345,20 @@ pub struct Notification {
 /// What of a database server's settings could break a promise of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreRisk {
-    /// The role may do anything on the server.
-    Superuser,
+    /// The role has an attribute, or is a member of a role, that reaches beyond its database.
+    MightyRole(&'static str),
     /// This setting is off: a crash of the server loses commits.
     NotDurable(&'static str),
     /// Standbys are connected, and no commit waits for one: a failover loses commits.
     AsynchronousReplication,
+    /// Commits of the role, or of this session, are answered before they are durable.
+    AsynchronousCommit,
+    /// The time limits with which sessions begin are not in force: a pooler drops them.
+    SettingsNotInForce,
+    /// The connection is neither encrypted nor a Unix socket.
+    NotEncrypted,
+    /// The server takes fewer connections than the hosts need.
+    FewConnections { limit: u32, needed: u32 },
     /// The clock of the server differs from that of this host.
     ClocksApart { seconds: u64 },
 }

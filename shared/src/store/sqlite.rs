@@ -15,6 +15,7 @@ mod open_transaction;
 mod schema_check;
 mod settings;
 mod statement;
+mod transfer;
 mod wal;
 
 use super::{Intent, StoreError, StoreResult, UpgradeResult};
@@ -40,6 +41,10 @@ pub(super) use locks::StopsBlocked;
 pub(super) use open_transaction::OpenTransaction;
 #[cfg(test)]
 pub(super) use statement::plan_in_new_store;
+pub(super) use transfer::{
+    SqliteSource, SqliteTarget, put_in_force, schema_indexes, schema_tables, tables_of,
+    transfer_state,
+};
 
 pub(super) const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// `user_version`, raised with every change of the schema.
@@ -271,7 +276,7 @@ pub(super) fn new_store(folder: &tempfile::TempDir) -> super::Store {
     let masters = crate::crypto::master_key::MasterKeys::generate().unwrap().0;
     let keys = crate::crypto::vault::Vault::create(&masters).unwrap();
     create(&path, None, &keys).unwrap();
-    super::Store(super::database::Database::Sqlite(
+    super::Store(super::database::Database::Sqlite(Box::new(
         SqliteStore::open(&path).unwrap(),
-    ))
+    )))
 }

@@ -15,6 +15,7 @@ mod revocations;
 mod second_factor;
 mod sessions;
 mod statement;
+mod tables;
 mod throttle;
 
 use super::StoreResult;

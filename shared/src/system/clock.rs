@@ -1,9 +1,27 @@
 //! Time. Only this file reads a clock; all other code receives the time as an argument.
+//!
+//! # One time for many hosts
+//!
+//! Hosts that share a store compare times that other hosts have written: expiry, the windows of the
+//! throttle, when an event was. If their clocks differed, a delay would be over sooner at a host whose
+//! clock is ahead, and whoever guesses would choose that host. So the time of a process is that of its
+//! store: [`now`] is this host's clock plus its difference from the clock of the database, which the
+//! beginning of every transaction shows without a round trip of its own ([`ClockQuestion`]). Codes, cookies
+//! and tokens are verified by the same time, also in a check that reads no store.
+//!
+//! A host whose clock is wrong is therefore right, rather than refused, and one clock has to be kept
+//! right: that of the database. A store in a file has the clock of its host; nothing is measured.
+//!
+//! What is left: a clock that is set while a process runs is wrong for that process until its next
+//! transaction, which a gate begins every 200 ms, and which corrects the time of the act that began it
+//! ([`StoreTime`]). What concerns this host alone, such as the age of its files, is compared with
+//! [`host_time`]. Leases run by [`since_boot`], which is never set.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970-01-01T00:00:00Z without leap seconds (the "Unix time" of RFC 6238, section
 /// 4.1).
@@ -123,11 +141,106 @@ impl fmt::Display for ClockError {
 
 impl std::error::Error for ClockError {}
 
+/// How much the clock of the store is ahead of this host's, in microseconds.
+static AHEAD: AtomicI64 = AtomicI64::new(0);
+
+/// Returns the time of the store: this host's, corrected by the difference that was measured last.
 pub fn now() -> Result<Timestamp, ClockError> {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_err(|_| ClockError)?;
-    Ok(Timestamp(since.as_secs()))
+    corrected(SystemTime::now(), AHEAD.load(Ordering::Relaxed))
+}
+
+/// Returns the time of this host's clock.
+pub fn host_time() -> Result<Timestamp, ClockError> {
+    corrected(SystemTime::now(), 0)
+}
+
+/// Returns a host's time plus `ahead` microseconds.
+fn corrected(host: SystemTime, ahead: i64) -> Result<Timestamp, ClockError> {
+    let micros = host_micros(host).ok_or(ClockError)?.checked_add(ahead);
+    let seconds = micros.and_then(|micros| u64::try_from(micros.div_euclid(MICROS)).ok());
+    seconds.map(Timestamp).ok_or(ClockError)
+}
+
+const MICROS: i64 = 1_000_000;
+
+fn host_micros(host: SystemTime) -> Option<i64> {
+    let since = host.duration_since(UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_micros()).ok()
+}
+
+/// A question to the store for its time.
+pub(crate) struct ClockQuestion {
+    asked: SystemTime,
+    began: Instant,
+}
+
+impl ClockQuestion {
+    /// Notes when the question is asked.
+    pub(crate) fn ask() -> ClockQuestion {
+        ClockQuestion {
+            asked: SystemTime::now(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Corrects the time of this process by the answer, in microseconds since 1970. MUST be called as
+    /// soon as it has arrived.
+    pub(crate) fn apply_answer(self, store: i64) {
+        let reading = ClockReading {
+            asked: self.asked,
+            waited: self.began.elapsed(),
+            store,
+        };
+        let _ = AHEAD.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |before| {
+            reading.ahead(before)
+        });
+    }
+}
+
+/// A reading of the store's clock, which the server took while this host waited for it.
+struct ClockReading {
+    /// This host's time when it asked.
+    asked: SystemTime,
+    /// How long it waited for the answer.
+    waited: Duration,
+    /// The store's time, in microseconds since 1970.
+    store: i64,
+}
+
+impl ClockReading {
+    /// Returns how much the store's clock is ahead, in microseconds. Somewhere between question and
+    /// answer lies the reading: a difference that this allows is kept, so that time does not
+    /// flicker, and another one moves as little as it has to.
+    fn ahead(&self, before: i64) -> Option<i64> {
+        let asked = host_micros(self.asked)?;
+        let answered = asked.checked_add(i64::try_from(self.waited.as_micros()).ok()?)?;
+        let (least, most) = (
+            self.store.checked_sub(answered)?,
+            self.store.checked_sub(asked)?,
+        );
+        Some(before.clamp(least, most))
+    }
+}
+
+/// The correction that was in force when a time was read.
+#[derive(Clone, Copy)]
+pub(crate) struct StoreTime(i64);
+
+impl StoreTime {
+    pub(crate) fn begin() -> StoreTime {
+        StoreTime(AHEAD.load(Ordering::Relaxed))
+    }
+
+    /// Returns a time that was read with the correction of then, as it is with that of now. A
+    /// change below one second, which is that of the measurement, changes nothing.
+    pub(crate) fn correct(self, read: Timestamp) -> Timestamp {
+        self.correct_by(AHEAD.load(Ordering::Relaxed), read)
+    }
+
+    fn correct_by(self, ahead: i64, read: Timestamp) -> Timestamp {
+        let seconds = ahead.saturating_sub(self.0) / MICROS;
+        Timestamp(read.0.saturating_add_signed(seconds))
+    }
 }
 
 /// Returns the time since the host started, including suspension (CLOCK_BOOTTIME). It is never set
@@ -143,6 +256,54 @@ pub fn since_boot() -> std::time::Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Two hosts whose clocks differ from the store's, and from one another by 135 s.
+    #[test]
+    fn hosts_whose_clocks_differ_have_the_time_of_their_store() {
+        let store = 1_800_000_015 * MICROS + 250_000;
+        for seconds in [90, -45, 0, 400_000_000] {
+            let host = store + seconds * MICROS;
+            let asked = UNIX_EPOCH + Duration::from_micros(host.unsigned_abs());
+            let waited = Duration::from_millis(3);
+            // the server reads its clock 1 ms after the question
+            let reading = ClockReading {
+                asked,
+                waited,
+                store: store + 1000,
+            };
+            let ahead = reading.ahead(0).unwrap();
+            assert!(ahead.abs_diff(-seconds * MICROS) <= 3000, "{ahead}");
+            assert_eq!(
+                corrected(asked + waited, ahead).unwrap(),
+                Timestamp(1_800_000_015)
+            );
+            // the same difference, measured after a long wait for a lock
+            let later = ClockReading {
+                asked: asked + Duration::from_secs(60),
+                waited: Duration::from_secs(5),
+                store: store + 64 * MICROS,
+            };
+            assert_eq!(later.ahead(ahead), Some(ahead));
+        }
+    }
+
+    /// A clock that is set while an act waits for its transaction.
+    #[test]
+    fn an_act_has_the_time_that_its_transaction_has_measured() {
+        let (before, read) = (StoreTime(-5000), Timestamp(1_800_000_015));
+        assert_eq!(before.correct_by(-4000, read), read);
+        assert_eq!(before.correct_by(990_000, read), read);
+        assert_eq!(before.correct_by(-3_600_000_000, read), read.minus(3599));
+        assert_eq!(before.correct_by(3_600_000_000, read), read.plus(3600));
+    }
+
+    #[test]
+    fn a_time_before_1970_is_an_error() {
+        assert!(corrected(UNIX_EPOCH, -1).is_err());
+        assert!(corrected(UNIX_EPOCH - Duration::from_secs(1), 0).is_err());
+        assert!(corrected(UNIX_EPOCH, i64::MIN).is_err());
+        assert_eq!(corrected(UNIX_EPOCH, 0).unwrap(), Timestamp(0));
+    }
 
     #[test]
     fn timestamps_read_as_rfc_3339() {

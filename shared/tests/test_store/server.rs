@@ -53,6 +53,22 @@ impl Database {
         run_at(&self.0, sql);
     }
 
+    /// Runs statements in a transaction, which is committed after `work`.
+    pub(crate) fn in_transaction(&self, sql: &str, work: impl FnOnce()) {
+        at(&self.0, async |client| {
+            client.batch_execute(&format!("BEGIN; {sql}")).await?;
+            work();
+            client.batch_execute("COMMIT").await
+        });
+    }
+
+    /// Runs a statement each at the server, outside of this database.
+    pub(crate) fn run_at_server(&self, sql: &str) {
+        for one in sql.split(';') {
+            run_at("postgres", one);
+        }
+    }
+
     /// Returns the number in the first row of a query.
     pub(crate) fn number(&self, sql: &str) -> i64 {
         let value = at(&self.0, async |client| client.simple_query(sql).await);
@@ -119,13 +135,22 @@ fn url_of(database: &str) -> String {
 }
 
 fn run_at(database: &str, sql: &str) {
-    at(database, async |client| client.batch_execute(sql).await);
+    run_at_url(&url_of(database), sql);
+}
+
+/// Runs statements in the database of a URL.
+pub(crate) fn run_at_url(url: &str, sql: &str) {
+    at_url(url, async |client| client.batch_execute(sql).await);
 }
 
 fn at<T>(database: &str, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
+    at_url(&url_of(database), work)
+}
+
+fn at_url<T>(url: &str, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let connected = tokio_postgres::connect(&url_of(database), NoTls).await;
+        let connected = tokio_postgres::connect(url, NoTls).await;
         let (client, connection) = connected.unwrap();
         tokio::spawn(connection);
         work(&client).await.unwrap()

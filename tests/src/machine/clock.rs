@@ -16,6 +16,9 @@ const BEGIN: u64 = 1_800_000_015;
 
 static NOW: AtomicU64 = AtomicU64::new(BEGIN);
 
+/// Instead of a time in [`NOW`]: the clock runs with that of the machine.
+const RUNNING: u64 = 0;
+
 /// The one clock of the test host.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock;
@@ -29,7 +32,16 @@ impl Clock {
 
     /// Returns the time, in seconds since 1970.
     pub fn now(self) -> u64 {
-        NOW.load(Ordering::SeqCst)
+        match NOW.load(Ordering::SeqCst) {
+            RUNNING => machine_time(),
+            stopped => stopped,
+        }
+    }
+
+    /// Lets the clock run with the machine's own, for servers with time limits of their own, which
+    /// on a stopped clock never expire.
+    pub fn run(self) {
+        self.set(RUNNING);
     }
 
     /// Stops the clock at a time, in seconds since 1970.
@@ -37,19 +49,19 @@ impl Clock {
         NOW.store(to, Ordering::SeqCst);
         // The rename is atomic, so that no process reads a part of the text.
         let new = Path::new(FILE).with_extension("new");
-        fs::write(&new, to.to_string()).expect("the clock's file can be written");
+        let text = match to {
+            // an offset from the machine's clock
+            RUNNING => "+0".to_owned(),
+            stopped => stopped.to_string(),
+        };
+        fs::write(&new, text).expect("the clock's file can be written");
         fs::rename(&new, FILE).expect("the clock's file can be replaced");
     }
 
     /// Sets the clock to the machine's own time. Setuid programs see no other, since the loader
     /// ignores LD_PRELOAD there.
     pub fn as_setuid_programs_see_it(self) {
-        self.set(
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .expect("a clock after 1970")
-                .as_secs(),
-        );
+        self.set(machine_time());
     }
 
     /// Sets the clock ahead.
@@ -60,6 +72,13 @@ impl Clock {
     pub fn back(self, seconds: u64) {
         self.set(self.now() - seconds);
     }
+}
+
+fn machine_time() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("a clock after 1970")
+        .as_secs()
 }
 
 /// Returns the same command, with the environment that makes it use the story's clock.

@@ -5,6 +5,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -166,7 +167,8 @@ pub(crate) fn end(process: u32) {
 /// A server of the test host. It ends with all that it started when this value is dropped.
 pub(crate) struct Running {
     child: Child,
-    log: String,
+    /// The file with its output, which may have no name in the namespace of a reader.
+    log: File,
 }
 
 impl Running {
@@ -190,13 +192,15 @@ impl Running {
         output: Option<Stdio>,
         log: &str,
     ) -> Running {
-        let log = crate::web::setup::log(log);
-        let file = File::create(&log).expect("the tests' folder can be written");
-        let errors = file.try_clone().expect("a descriptor");
+        let mut readable = File::options();
+        readable.read(true).write(true).create(true).truncate(true);
+        let file = readable.open(crate::web::setup::log(log));
+        let log = file.expect("the tests' folder can be written");
+        let copy = || log.try_clone().expect("a descriptor");
         command
             .stdin(input)
-            .stdout(output.unwrap_or_else(|| file.into()))
-            .stderr(errors);
+            .stdout(output.unwrap_or_else(|| copy().into()))
+            .stderr(copy());
         let child = command
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -205,9 +209,13 @@ impl Running {
 
     /// Returns its output so far.
     pub(crate) fn output(&self) -> String {
-        fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default()
+        // at an offset of its own: the server writes at that of the descriptor
+        let length = self.log.metadata().map_or(0, |file| file.len());
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(0)];
+        match self.log.read_exact_at(&mut bytes, 0) {
+            Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => String::new(),
+        }
     }
 
     pub(crate) fn is_running(&mut self) -> bool {

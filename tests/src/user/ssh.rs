@@ -24,6 +24,7 @@ pub struct Ssh {
     key: String,
     first: First,
     from: String,
+    server: String,
     port: u16,
     options: Vec<String>,
     command: Option<String>,
@@ -37,6 +38,7 @@ impl Ssh {
             key: person.key(),
             first: First::Key,
             from: "127.0.0.1".to_owned(),
+            server: "127.0.0.1".to_owned(),
             port: PORT,
             options: Vec::new(),
             command: Some(format!("echo {IN}$(whoami)")),
@@ -53,6 +55,12 @@ impl Ssh {
     /// Sets the client's address.
     pub fn from(mut self, address: &str) -> Ssh {
         self.from = address.to_owned();
+        self
+    }
+
+    /// Sets the server's address.
+    pub fn to(mut self, address: &str) -> Ssh {
+        self.server = address.to_owned();
         self
     }
 
@@ -200,7 +208,7 @@ impl Ssh {
         for option in self.options.iter().map(String::as_str).chain(fixed) {
             ssh.args(["-o", option]);
         }
-        ssh.args(["-l", &self.user, "127.0.0.1"])
+        ssh.args(["-l", &self.user, &self.server])
             .args(&self.command);
         ssh
     }

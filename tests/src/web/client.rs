@@ -17,6 +17,8 @@ const CUT: u16 = 0;
 pub struct WebClient {
     jar: String,
     from: String,
+    /// Address of the server; that of the name if there is none.
+    server: Option<String>,
     headers: Vec<String>,
     options: Vec<String>,
 }
@@ -31,6 +33,7 @@ impl WebClient {
         WebClient {
             jar,
             from: "127.0.0.1".to_owned(),
+            server: None,
             headers: Vec::new(),
             options: Vec::new(),
         }
@@ -40,6 +43,13 @@ impl WebClient {
     pub fn from(mut self, address: &str) -> WebClient {
         self.from = address.to_owned();
         self
+    }
+
+    /// Returns the same browser, with the server at this address whatever its name.
+    pub fn to(&self, address: &str) -> WebClient {
+        let mut other = self.clone();
+        other.server = Some(address.to_owned());
+        other
     }
 
     /// Returns the same browser with one more header.
@@ -257,6 +267,9 @@ sys.stdout.buffer.write(got)";
             &self.from,
         ]);
         curl.args(["-b", &self.jar, "-c", &self.jar]);
+        if let Some(server) = &self.server {
+            curl.args(["--connect-to", &format!("::{server}:")]);
+        }
         for header in &self.headers {
             curl.args(["-H", header]);
         }

@@ -36,8 +36,8 @@ fn read_table<'a>(output: &'a str, title: &str) -> HashMap<&'a str, Cost> {
 }
 
 /// Other load of the machine changes no number of instructions, and such a number differs by less
-/// than a hundredth from run to run. valgrind knows no instructions for SHA-256, which therefore is a
-/// fifth of a check there. Processor time has wide limits: it shows what only the kernel does.
+/// than a hundredth from run to run; processor time has no limit here, since it may double. valgrind
+/// knows no instructions for SHA-256, which therefore is a third of what an app password needs there.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_check_costs_little_more_than_a_bare_answer_whatever_the_number_of_sessions_and_rules() {
@@ -45,25 +45,15 @@ fn a_check_costs_little_more_than_a_bare_answer_whatever_the_number_of_sessions_
     for folder in ["/etc/postern", "/var/lib/postern"] {
         fs::remove_dir_all(folder).expect("the benchmark sets up its own");
     }
-    let sizes = ["--rounds", "3", "--sessions", "100000", "--rules", "2000"];
-    let output = finished(
-        Command::new(BENCHMARK)
-            .args(sizes)
-            .args(["instructions", "time"]),
-    );
+    let sizes = ["--sessions", "100000", "--rules", "2000"];
+    let output = finished(Command::new(BENCHMARK).args(sizes).arg("instructions"));
     println!("{output}");
 
     let instructions = read_table(&output, "instructions");
     assert!(instructions["healthz"].to_bare < 1.10, "{output}");
-    assert!(instructions["cookie"].to_bare < 3.2, "{output}");
+    assert!(instructions["cookie"].to_bare < 1.80, "{output}");
     for kind in ["bearer", "basic"] {
-        assert!(instructions[kind].to_cookie < 1.2, "{kind}\n{output}");
+        assert!(instructions[kind].to_cookie < 1.50, "{kind}\n{output}");
     }
-    assert!(instructions["cookie-full"].to_cookie < 1.05, "{output}");
-
-    let time = read_table(&output, "processor time");
-    assert!(time["cookie"].to_bare < 2.2, "{output}");
-    for kind in ["bearer", "basic", "cookie-full"] {
-        assert!(time[kind].to_cookie < 1.7, "{kind}\n{output}");
-    }
+    assert!(instructions["cookie-full"].to_cookie < 1.06, "{output}");
 }

@@ -11,7 +11,7 @@ mod hour;
 mod mail;
 mod packages;
 mod pictures;
-mod readme;
+pub(crate) mod readme;
 mod ssh;
 mod web;
 

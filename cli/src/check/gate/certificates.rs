@@ -78,7 +78,7 @@ pub(crate) fn findings(machine: &Machine, path: &Path, config: &Config) -> Vec<F
     }
     let fault = |what: String| Finding::fault("certificate", what).at(&at("cert_file"));
     let renew = "renew it, then systemctl reload postern-gate";
-    let now = clock::now().map_or(0, |now| now.0);
+    let now = clock::host_time().map_or(0, |now| now.0);
     let file = tls.cert_file.path().display();
     match validity(&certificate) {
         Some((_, end)) if end <= now => {

@@ -6,10 +6,11 @@
 use super::{MAX_SESSION_COOKIES, ScannedCookies, scan_cookies};
 use crate::observe::log;
 use postern_shared::account::name::UserName;
-use postern_shared::crypto::vault::TokenKeys;
 use postern_shared::engine::SERVICE;
 use postern_shared::network::address::Address;
 use postern_shared::token::session::Session;
+use smallvec::SmallVec;
+use std::borrow::Borrow;
 
 /// Shortest session cookie, in bytes. Shorter values are not verified.
 const MIN_SESSION_COOKIE: usize = 100;
@@ -71,22 +72,23 @@ impl ConflictingCookies {
 }
 
 /// Sessions in a Cookie line.
-pub(crate) struct SessionCookies<'a> {
+pub(crate) struct SessionCookies<'a, S = Session> {
     scanned: ScannedCookies<'a>,
     /// Every session whose signature is right, with its value.
-    pub(crate) signed: Vec<(&'a str, Session)>,
+    pub(crate) signed: SmallVec<[(&'a str, S); 1]>,
     /// Whether values were left unverified.
     overflows: bool,
 }
 
-impl<'a> SessionCookies<'a> {
-    /// Parses a line, and verifies at most `most` values.
+impl<'a, S: Borrow<Session>> SessionCookies<'a, S> {
+    /// Parses a line, and verifies at most `most` values. `verify` returns the session of a value
+    /// whose signature is right.
     pub(crate) fn parse(
         line: &'a [u8],
         name: &'a str,
-        keys: &TokenKeys,
         most: usize,
-    ) -> SessionCookies<'a> {
+        verify: impl Fn(&str) -> Option<S>,
+    ) -> SessionCookies<'a, S> {
         let scanned = scan_cookies(line, name);
         let likely = || {
             scanned
@@ -97,7 +99,7 @@ impl<'a> SessionCookies<'a> {
         };
         let signed = likely()
             .take(most)
-            .filter_map(|value| Some((value, Session::from_cookie(value, keys)?)));
+            .filter_map(|value| Some((value, verify(value)?)));
         SessionCookies {
             signed: signed.collect(),
             overflows: likely().nth(most).is_some(),
@@ -109,7 +111,7 @@ impl<'a> SessionCookies<'a> {
     pub(crate) fn select_session(
         &self,
         is_good: impl Fn(&Session) -> bool,
-    ) -> Result<Option<&Session>, ConflictingCookies> {
+    ) -> Result<Option<&S>, ConflictingCookies> {
         if self.overflows {
             return Err(ConflictingCookies::TooMany);
         }
@@ -117,13 +119,14 @@ impl<'a> SessionCookies<'a> {
             .signed
             .iter()
             .map(|(_, session)| session)
-            .filter(|session| is_good(session));
+            .filter(|session| is_good((*session).borrow()));
         let Some(first) = good.next() else {
             return Ok(None);
         };
-        match good.find(|other| other.id != first.id) {
+        let session = first.borrow();
+        match good.map(S::borrow).find(|other| other.id != session.id) {
             Some(other) => Err(ConflictingCookies::Sessions(
-                first.name.clone(),
+                session.name.clone(),
                 other.name.clone(),
             )),
             None => Ok(Some(first)),
@@ -179,7 +182,7 @@ mod sample {
 mod tests {
     use super::*;
     use postern_shared::crypto::master_key::MasterKeys;
-    use postern_shared::crypto::vault::Vault;
+    use postern_shared::crypto::vault::{TokenKeys, Vault};
     use postern_shared::token::session::{SecondFactorMethod, SessionId};
 
     const NAME: &str = "__Secure-postern";
@@ -189,6 +192,10 @@ mod tests {
         Vault::open(&masters, &Vault::create(&masters).unwrap())
             .unwrap()
             .token_keys()
+    }
+
+    fn parse<'a>(line: &'a [u8], keys: &TokenKeys, most: usize) -> SessionCookies<'a> {
+        SessionCookies::parse(line, NAME, most, |value| Session::from_cookie(value, keys))
     }
 
     fn session(name: &str) -> Session {
@@ -223,7 +230,7 @@ mod tests {
             &planted,
         ] {
             let line = line(values);
-            let cookies = SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES);
+            let cookies = parse(&line, &keys, MAX_SESSION_COOKIES);
             assert_eq!(
                 cookies.select_session(|_| true),
                 Ok(Some(&alice)),
@@ -232,7 +239,7 @@ mod tests {
         }
         let line = line(&[&forged]);
         assert_eq!(
-            SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES).select_session(|_| true),
+            parse(&line, &keys, MAX_SESSION_COOKIES).select_session(|_| true),
             Ok(None)
         );
     }
@@ -242,7 +249,7 @@ mod tests {
         let keys = keys();
         let (alice, bob, again) = (session("alice"), session("bob"), session("alice"));
         let both = line(&[&alice.to_cookie(&keys), &bob.to_cookie(&keys)]);
-        let cookies = SessionCookies::parse(&both, NAME, &keys, MAX_SESSION_COOKIES);
+        let cookies = parse(&both, &keys, MAX_SESSION_COOKIES);
         let disagree = ConflictingCookies::Sessions(alice.name.clone(), bob.name.clone());
         assert_eq!(cookies.select_session(|_| true), Err(disagree));
         assert_eq!(
@@ -253,7 +260,7 @@ mod tests {
         // Two sessions of one user are different sign-ins.
         let line = line(&[&alice.to_cookie(&keys), &again.to_cookie(&keys)]);
         assert!(
-            SessionCookies::parse(&line, NAME, &keys, MAX_SESSION_COOKIES)
+            parse(&line, &keys, MAX_SESSION_COOKIES)
                 .select_session(|_| true)
                 .is_err()
         );
@@ -269,22 +276,17 @@ mod tests {
         let good = session("alice").to_cookie(&keys);
         let most = line(&[&forged[..MAX_SESSION_COOKIES - 1], &[&good]].concat());
         assert!(
-            SessionCookies::parse(&most, NAME, &keys, MAX_SESSION_COOKIES)
+            parse(&most, &keys, MAX_SESSION_COOKIES)
                 .select_session(|_| true)
                 .is_ok_and(|found| found.is_some())
         );
         let more = line(&[&forged[..MAX_SESSION_COOKIES], &[&good]].concat());
         assert_eq!(
-            SessionCookies::parse(&more, NAME, &keys, MAX_SESSION_COOKIES).select_session(|_| true),
+            parse(&more, &keys, MAX_SESSION_COOKIES).select_session(|_| true),
             Err(ConflictingCookies::TooMany)
         );
         // A sign-out still finds the valid one and ends it.
-        assert_eq!(
-            SessionCookies::parse(&more, NAME, &keys, usize::MAX)
-                .signed
-                .len(),
-            1
-        );
+        assert_eq!(parse(&more, &keys, usize::MAX).signed.len(), 1);
     }
 
     /// Some proxies join two Cookie lines with a comma.
@@ -293,13 +295,12 @@ mod tests {
         let keys = keys();
         let alice = session("alice");
         let line = format!("a=1, {NAME}={}", alice.to_cookie(&keys));
-        let cookies = SessionCookies::parse(line.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES);
+        let cookies = parse(line.as_bytes(), &keys, MAX_SESSION_COOKIES);
         assert_eq!(cookies.select_session(|_| true), Ok(Some(&alice)));
         assert_eq!(&*cookies.foreign_cookies(), b"a=1");
         let forged = format!("a=1, {NAME}={}", alice.to_cookie(&self::keys()));
         assert_eq!(
-            &*SessionCookies::parse(forged.as_bytes(), NAME, &keys, MAX_SESSION_COOKIES)
-                .foreign_cookies(),
+            &*parse(forged.as_bytes(), &keys, MAX_SESSION_COOKIES).foreign_cookies(),
             forged.as_bytes()
         );
     }

@@ -14,7 +14,7 @@ const BAD: &str = "bad-bad-bad-bad-bad";
 fn scanned(line: &[u8]) -> (Vec<&str>, Vec<u8>) {
     let scanned = scan_cookies(line, NAME);
     let others = scanned.foreign_cookies(|value| value == GOOD).into_owned();
-    (scanned.values, others)
+    (scanned.values.to_vec(), others)
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn random_lines_keep_foreign_cookies_and_lose_ours() {
 }
 
 fn contains(text: &[u8], part: &[u8]) -> bool {
-    part.is_empty() || memmem::find(text, part).is_some()
+    part.is_empty() || memchr::memmem::find(text, part).is_some()
 }
 
 /// A token that is cleared, issued twice, or without its attributes would stay, or go to an

@@ -3,26 +3,31 @@
 //! MUST read the parameters of this contract only: Apache sends its environment, in which other
 //! names may be set by anything.
 
-use crate::proxy::apache;
+use crate::proxy::{apache, trusted_proxy};
 use hyper::HeaderMap;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{self, HeaderName, HeaderValue};
 
 /// Parameters of every check, and the names under which the check reads them. Names with `_` are
 /// those of CGI (RFC 3875, section 4.1) and no header of the client: Apache makes no parameter of
 /// a header whose name has any other character than letters, digits and `-`.
-const PARAMETERS: [(&[u8], &str); 11] = [
-    (b"REQUEST_METHOD", apache::METHOD),
-    (b"REQUEST_SCHEME", apache::SCHEME),
-    (b"REQUEST_URI", apache::URI),
-    (b"REMOTE_ADDR", apache::ADDRESS),
-    (b"HTTP_HOST", "host"),
-    (b"HTTP_X_POSTERN_PROXY", "x-postern-proxy"),
-    (b"HTTP_COOKIE", "cookie"),
-    (b"HTTP_AUTHORIZATION", "authorization"),
-    (b"HTTP_ACCEPT", "accept"),
-    (b"HTTP_SEC_FETCH_MODE", "sec-fetch-mode"),
-    (b"HTTP_X_REQUESTED_WITH", "x-requested-with"),
+static PARAMETERS: [(&[u8], &HeaderName); 11] = [
+    (b"REQUEST_METHOD", &apache::METHOD),
+    (b"REQUEST_SCHEME", &apache::SCHEME),
+    (b"REQUEST_URI", &apache::URI),
+    (b"REMOTE_ADDR", &apache::ADDRESS),
+    (b"HTTP_HOST", &apache::HOST),
+    (b"HTTP_X_POSTERN_PROXY", &trusted_proxy::HEADER),
+    (b"HTTP_COOKIE", &COOKIE),
+    (b"HTTP_AUTHORIZATION", &AUTHORIZATION),
+    (b"HTTP_ACCEPT", &ACCEPT),
+    (b"HTTP_SEC_FETCH_MODE", &FETCH_MODE),
+    (b"HTTP_X_REQUESTED_WITH", &REQUESTED_WITH),
 ];
+static COOKIE: HeaderName = header::COOKIE;
+static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
+static ACCEPT: HeaderName = header::ACCEPT;
+static FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// Parameters that are cut off, or one whose value cannot be a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +59,7 @@ fn header_name<'a>(
     mut identity_headers: impl Iterator<Item = &'a str>,
 ) -> Option<HeaderName> {
     if let Some((_, header)) = PARAMETERS.iter().find(|(name, _)| *name == param) {
-        return Some(HeaderName::from_static(header));
+        return Some(HeaderName::clone(header));
     }
     let rest = param.strip_prefix(b"HTTP_")?;
     let is_param = |header: &&str| {

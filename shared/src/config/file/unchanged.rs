@@ -103,7 +103,9 @@ pub(super) fn find_cached(path: &Path, files: &ConfigFiles) -> Option<Config> {
 
 /// Caches a configuration that root has saved.
 pub(super) fn cache_config(path: &Path, files: ConfigFiles, config: &Config) {
-    let now = clock::now().ok().and_then(|now| i64::try_from(now.0).ok());
+    let now = clock::host_time()
+        .ok()
+        .and_then(|now| i64::try_from(now.0).ok());
     if !now.is_some_and(|now| files.are_settled(now)) {
         return;
     }

@@ -3,6 +3,7 @@
 
 use crate::account::event::EventKind;
 use crate::credential::app_password::AppPassword;
+use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::{AppPasswords, EngineError, VerificationRequest};
 use crate::network::address::Address;
 use crate::store::Intent;
@@ -29,29 +30,32 @@ impl AppPasswords<'_> {
         app_password: &AppPassword,
         now: Timestamp,
     ) -> Result<Result<AcceptedAppPassword, AppPasswordRefusal>, EngineError> {
-        let mut evaluation = self.engine.evaluate(request, Intent::Write, now)?;
-        let hash = evaluation.tx.vault.app_password_hash(app_password);
-        let found = evaluation.tx.find_app_password(&hash)?;
-        let wait = evaluation.credentials.address_wait;
-        let decided = decide_app_password(found.as_ref(), request.name, request.service, wait, now);
-        match &decided {
-            // Mail programs log in every few minutes. The last use records that; events would push
-            // other events out.
-            Ok(admission) => evaluation
-                .tx
-                .record_app_password_use(admission.number(), now)?,
-            Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
-            Err(refusal) => {
-                if *refusal == AppPasswordRefusal::Wrong {
-                    evaluation.charge_address()?;
-                }
-                if request.phase == Phase::After {
-                    evaluation.log_event(EventKind::Refused, &refusal.to_string())?;
+        repeat_after_conflict(|| {
+            let mut evaluation = self.engine.evaluate(request, Intent::Write, now)?;
+            let hash = evaluation.tx.vault.app_password_hash(app_password);
+            let found = evaluation.tx.find_app_password(&hash)?;
+            let wait = evaluation.credentials.address_wait;
+            let decided =
+                decide_app_password(found.as_ref(), request.name, request.service, wait, now);
+            match &decided {
+                // Mail programs log in every few minutes. The last use records that; events would push
+                // other events out.
+                Ok(admission) => evaluation
+                    .tx
+                    .record_app_password_use(admission.number(), now)?,
+                Err(AppPasswordRefusal::AddressDelayed { .. }) => return Ok(decided),
+                Err(refusal) => {
+                    if *refusal == AppPasswordRefusal::Wrong {
+                        evaluation.charge_address()?;
+                    }
+                    if request.phase == Phase::After {
+                        evaluation.log_event(EventKind::Refused, &refusal.to_string())?;
+                    }
                 }
             }
-        }
-        evaluation.commit()?;
-        Ok(decided)
+            evaluation.commit()?;
+            Ok(decided)
+        })
     }
 
     /// Records what a gate saw since its last report: app passwords that were used, and addresses

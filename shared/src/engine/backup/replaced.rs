@@ -138,7 +138,7 @@ impl ReplacedStore<'_> {
             after = Some((*account, *hash));
             let mut transaction = engine.begin(Intent::Write)?;
             for (account, hash, used_at) in &used {
-                transaction.consume_recovery_code(AccountId(*account), hash, *used_at)?;
+                transaction.mark_recovery_code_used(AccountId(*account), hash, *used_at)?;
             }
             transaction.commit()?;
         }

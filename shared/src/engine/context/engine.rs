@@ -103,6 +103,16 @@ impl Engine {
         Ok((tx, &self.config, &self.vault))
     }
 
+    /// Makes certain that what was read before is in force, where a store may have been replaced (see
+    /// [`crate::store::Store::may_be_replaced`]). MUST be called where a transaction that only reads
+    /// grants access, after it.
+    pub(in crate::engine) fn confirm_read(&mut self) -> Result<(), EngineError> {
+        match self.store.may_be_replaced() {
+            true => Ok(self.begin(Intent::Attempt)?.commit()?),
+            false => Ok(()),
+        }
+    }
+
     /// Erases removed secrets from the store's files.
     pub(in crate::engine) fn truncate_wal(&mut self) -> Result<(), AdministrationError> {
         self.store

@@ -9,7 +9,7 @@ use crate::crypto::vault::Vault;
 use crate::engine::mail::notification;
 use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, StoreError, Transaction};
-use crate::system::clock::Timestamp;
+use crate::system::clock::{StoreTime, Timestamp};
 use std::ops::{Deref, DerefMut};
 
 pub(in crate::engine) struct EngineTransaction<'e> {
@@ -26,7 +26,9 @@ impl Engine {
         intent: Intent,
         now: Timestamp,
     ) -> Result<EngineTransaction<'_>, EngineError> {
+        let before = StoreTime::begin();
         let (open, config, vault) = self.begin_with_keys(intent)?;
+        let now = before.correct(now);
         Ok(EngineTransaction {
             config,
             vault,

@@ -282,9 +282,12 @@ impl Enrollment<'_> {
         if confirmation.step().is_some_and(|step| floor >= Some(step)) {
             return Err(AdministrationError::CodeUsed);
         }
-        if let Some(step) = confirmation.step().or(draft.before_first()).max(floor) {
-            let fingerprint = vault.fingerprint(secret, parameters);
-            change.tx.raise_floor(&fingerprint, step)?;
+        let fingerprint = vault.fingerprint(secret, parameters);
+        match (confirmation.step(), draft.before_first().max(floor)) {
+            // above the floor, as the lines above found
+            (Some(step), _) => change.tx.consume_step(&fingerprint, step)?,
+            (None, Some(used)) => change.tx.raise_floor(&fingerprint, used)?,
+            (None, None) => {}
         }
         let binding = SecretBinding {
             account: record.id.0,

@@ -67,9 +67,19 @@ impl KeyedStore {
         self.store.is_read_only()
     }
 
+    /// Returns whether only a commit shows that a read is in force: see [`Store::may_be_replaced`].
+    pub(in crate::engine) fn may_be_replaced(&self) -> bool {
+        self.store.may_be_replaced()
+    }
+
     /// Returns what could break a promise of the store: see [`Store::risks`].
     pub(in crate::engine) fn risks(&mut self) -> Result<Vec<StoreRisk>, StoreError> {
         self.store.risks()
+    }
+
+    /// Returns up to which number events are final: see [`Store::settled_event_number`].
+    pub(in crate::engine) fn settled_event_number(&mut self) -> Result<Option<i64>, StoreError> {
+        self.store.settled_event_number()
     }
 
     /// Writes the store as of one moment into an empty file: see [`Store::copy_to`].

@@ -5,8 +5,9 @@ use super::known_browser::RecognizedBrowser;
 use super::new_session::NewSession;
 use super::proof::FirstFactorPassed;
 use super::token_validity::check_token;
-use super::{AfterCode, BrowserContext, LoginError, TrustRequest};
+use super::{AfterCode, BrowserContext, HostGroups, LoginError, TrustRequest};
 use crate::credential::input::Input;
+use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::mail::sign_in::report_sign_in;
 use crate::engine::{AfterRecovery, Login};
 use crate::store::LoginTokenState;
@@ -32,6 +33,27 @@ impl Login<'_> {
         let name = token.account();
         self.end_stolen_browser(browser, name, now)?;
         let host = self.load_host_groups(name)?;
+        let entered = repeat_after_conflict(|| {
+            self.verify_login_code(browser, token, &host, input, trust, now)
+        })?;
+        match &entered {
+            AfterCode::Opened(opened) => self.settle_login(opened)?,
+            AfterCode::Refused(refusal) => self.engine.note_drift(Some(refusal), now),
+        }
+        Ok(entered)
+    }
+
+    /// Verifies the code in one transaction.
+    fn verify_login_code(
+        &mut self,
+        browser: &BrowserContext<'_>,
+        token: &LoginToken,
+        host: &HostGroups,
+        input: &Input,
+        trust: TrustRequest,
+        now: Timestamp,
+    ) -> Result<AfterCode, LoginError> {
+        let name = token.account();
         let (mut evaluation, recognized) =
             self.evaluate_login(browser, name, Phase::After, None, now)?;
         let tx = &mut evaluation.tx;
@@ -77,14 +99,13 @@ impl Login<'_> {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 evaluation.commit_if(!verified.is_free)?;
-                self.engine.note_drift(Some(&refusal), now);
                 return Ok(AfterCode::Refused(refusal));
             }
         };
         let new_session = NewSession {
             browser,
             record: &record,
-            host: &host,
+            host,
         };
         let is_new = recognized.number().is_none() && verified.after_login.from_new_address;
         let trusted = match (verified.after_login.recovery, &recognized, trust) {
@@ -115,7 +136,6 @@ impl Login<'_> {
             report_sign_in(tx, name, browser)?;
         }
         evaluation.commit()?;
-        self.settle_login(&opened)?;
         Ok(AfterCode::Opened(Box::new(opened)))
     }
 }

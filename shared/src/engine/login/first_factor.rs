@@ -19,6 +19,7 @@ use crate::credential::input::Input;
 use crate::crypto::password::{Password, PasswordError, PasswordHash};
 use crate::engine::accounts::account_data;
 use crate::engine::accounts::change::check_new_name;
+use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::policy::exemption;
 use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{ChargedAttempt, EnrollmentPermission, Login};
@@ -130,6 +131,17 @@ impl Login<'_> {
         now: Timestamp,
     ) -> Result<Result<FirstFactorAttempt, Refusal>, LoginError> {
         self.end_stolen_browser(browser, name, now)?;
+        repeat_after_conflict(|| self.charge_once(browser, name, recovery, now))
+    }
+
+    /// Charges a password in one transaction.
+    fn charge_once(
+        &mut self,
+        browser: &BrowserContext<'_>,
+        name: &UserName,
+        recovery: &Input,
+        now: Timestamp,
+    ) -> Result<Result<FirstFactorAttempt, Refusal>, LoginError> {
         let (mut evaluation, _) = self.evaluate_login(browser, name, Phase::Before, None, now)?;
         if evaluation.has_recovery_code(recovery) {
             evaluation.use_recovery_bucket()?;

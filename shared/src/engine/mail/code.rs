@@ -10,6 +10,7 @@ use crate::account::second_factor::MailStatus;
 use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash};
 use crate::engine::accounts::account_data;
+use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::evaluation::Evaluation;
@@ -118,12 +119,14 @@ impl Mail<'_> {
         if request.phase == Phase::Before {
             return Ok(MailRequest::Refused(MailRefusal::NoAddress));
         }
-        let mut evaluation = self.engine.evaluate(request, Intent::Write, now)?;
-        let requested = request_code(&mut evaluation, request, token)?;
-        if let MailRequest::Queued(_) = requested {
-            evaluation.commit()?;
-        }
-        Ok(requested)
+        repeat_after_conflict(|| {
+            let mut evaluation = self.engine.evaluate(request, Intent::Write, now)?;
+            let requested = request_code(&mut evaluation, request, token)?;
+            if let MailRequest::Queued(_) = requested {
+                evaluation.commit()?;
+            }
+            Ok(requested)
+        })
     }
 
     /// Waits for the result of sending, as returned by [`Engine::check_mail_delivery`].

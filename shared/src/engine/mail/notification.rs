@@ -80,6 +80,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::KeysRenewed
         | EventKind::BackupMade
         | EventKind::StoreRestored
+        | EventKind::StoreMoved
         | EventKind::HostInvited
         | EventKind::HostJoined
         | EventKind::HostRevoked => false,

@@ -29,6 +29,15 @@ pub struct RevocationUpdate {
     pub app_passwords: Vec<LiveAppPasswords>,
 }
 
+/// What [`Sessions::update_revocations`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateResult {
+    /// Something changed, and the gate's new revision is committed.
+    Committed,
+    /// The gate knows the newest revision. Nothing was written.
+    Unchanged,
+}
+
 /// How long a gate may answer checks from its last snapshot.
 pub const LEASE: Duration = Duration::from_secs(5);
 /// How often a revocation checks whether every gate has confirmed.
@@ -71,13 +80,13 @@ impl Sessions<'_> {
         confirmed: Option<KnownRevisions>,
         now: Timestamp,
         confirm: impl FnOnce(RevocationUpdate),
-    ) -> Result<(), EngineError> {
+    ) -> Result<UpdateResult, EngineError> {
         let mut known = confirmed.map(|confirmed| confirmed.app_passwords);
         loop {
             let mut transaction = self.engine.begin(Intent::Read)?;
             let revision = transaction.revision()?;
             if confirmed.is_some_and(|confirmed| confirmed.revision == revision) {
-                return Ok(());
+                return Ok(UpdateResult::Unchanged);
             }
             let changed = match known {
                 Some(known) => transaction.app_passwords_changed_after(known)?,
@@ -114,8 +123,30 @@ impl Sessions<'_> {
                 app_passwords,
             });
             transaction.set_gate_revision(gate, revision)?;
-            return Ok(transaction.commit()?);
+            transaction.commit()?;
+            return Ok(UpdateResult::Committed);
         }
+    }
+
+    /// Returns whether a read without a commit renews no lease: see
+    /// [`Sessions::confirm_unchanged`].
+    pub fn needs_commits_for_leases(&self) -> bool {
+        self.engine.store.may_be_replaced()
+    }
+
+    /// Confirms the revision again that a gate knows, without a change.
+    ///
+    /// A server that was cut off and replaced by its standby knows nothing of the revocations that the
+    /// standby takes, and would be read as unchanged for ever. But it commits nothing any more, since
+    /// a commit waits for the standby. So what was read before this commit was in force then.
+    pub fn confirm_unchanged(
+        &mut self,
+        gate: &[u8; 16],
+        known: KnownRevisions,
+    ) -> Result<(), EngineError> {
+        let mut transaction = self.engine.begin(Intent::Write)?;
+        transaction.set_gate_revision(gate, known.revision)?;
+        Ok(transaction.commit()?)
     }
 
     /// Signs a session out. When this returns, every gate refuses the session, and an act in

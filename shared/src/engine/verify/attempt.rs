@@ -4,6 +4,7 @@
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
+use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::context::warning::suspected_clock;
 use crate::engine::login::token_validity::account_at;
 use crate::engine::mail::sign_in::report_login;
@@ -114,14 +115,17 @@ impl Verification<'_> {
         input: &Input,
         now: Timestamp,
     ) -> Result<VerifiedAttempt, EngineError> {
-        let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
-        let mut verified = evaluation.verify_input(input)?;
-        if let Ok(accepted) = &verified.result {
-            let method = AuthenticationMethod::from(accepted.consumed());
-            report_login(&mut evaluation, &verified.after_login, method)?;
-            verified.at = account_at(&mut evaluation.tx, request.name)?;
-        }
-        evaluation.commit_if(!verified.is_free)?;
+        let verified = repeat_after_conflict(|| {
+            let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+            let mut verified = evaluation.verify_input(input)?;
+            if let Ok(accepted) = &verified.result {
+                let method = AuthenticationMethod::from(accepted.consumed());
+                report_login(&mut evaluation, &verified.after_login, method)?;
+                verified.at = account_at(&mut evaluation.tx, request.name)?;
+            }
+            evaluation.commit_if(!verified.is_free)?;
+            Ok::<_, EngineError>(verified)
+        })?;
         self.settle_recovery(&verified.after_login)?;
         // Before the first factor, the work of this would show by its time whose code it is.
         if request.phase == Phase::After {

@@ -48,7 +48,9 @@ impl Evaluation<'_> {
                 // while right ones are accepted.
                 self.write_as_if_charged()?;
                 match accepted.consumed() {
-                    Consumed::Step(fingerprint, step) => self.tx.raise_floor(&fingerprint, step)?,
+                    Consumed::Step(fingerprint, step) => {
+                        self.tx.consume_step(&fingerprint, step)?
+                    }
                     Consumed::RecoveryCode(hash) => {
                         self.tx.consume_recovery_code(account, &hash, now)?
                     }

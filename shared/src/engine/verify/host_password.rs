@@ -3,6 +3,7 @@
 //! this engine. A right password refunds the attempt.
 
 use super::charge::ChargedAttempt;
+use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::{AdministrationError, EngineError, Verification, VerificationRequest};
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::Intent;
@@ -20,10 +21,12 @@ impl Verification<'_> {
         request: &VerificationRequest<'_>,
         now: Timestamp,
     ) -> Result<Result<ChargedAttempt, Refusal>, EngineError> {
-        let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
-        let charged = evaluation.charge_password()?;
-        evaluation.commit_if(charged.is_ok())?;
-        Ok(charged)
+        repeat_after_conflict(|| {
+            let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+            let charged = evaluation.charge_password()?;
+            evaluation.commit_if(charged.is_ok())?;
+            Ok(charged)
+        })
     }
 
     /// Applies the host's reply to a charged attempt. A caller drops an attempt without a reply

@@ -74,6 +74,7 @@ impl Verification<'_> {
         let mark = match requirement {
             Requirement::Code => None,
             Requirement::Exempt(_) | Requirement::Enrollment | Requirement::Nothing => {
+                self.engine.confirm_read()?;
                 self.seal_mark(context, at, now)?
             }
         };

@@ -113,7 +113,10 @@ impl Verification<'_> {
         drop(tx);
         match (refusal, accepted) {
             (Some(refusal), _) => Ok(Err(refusal)),
-            (None, None) => Ok(Ok(told.clone())),
+            (None, None) => {
+                self.engine.confirm_read()?;
+                Ok(Ok(told.clone()))
+            }
             (None, Some(accepted)) => self.record_early_acceptance(&token, accepted, now),
         }
     }

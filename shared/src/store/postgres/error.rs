@@ -14,14 +14,14 @@ impl From<Error> for StoreError {
             () if [
                 &SqlState::T_R_SERIALIZATION_FAILURE,
                 &SqlState::T_R_DEADLOCK_DETECTED,
-                &SqlState::LOCK_NOT_AVAILABLE,
                 // two hosts added the same row at once
                 &SqlState::UNIQUE_VIOLATION,
             ]
             .contains(&code) =>
             {
-                StoreError::Busy
+                StoreError::Conflict
             }
+            () if *code == SqlState::LOCK_NOT_AVAILABLE => StoreError::Busy,
             () if *code == SqlState::UNDEFINED_TABLE => StoreError::Engine(
                 "the database holds no store of Postern; create it with postern init".to_owned(),
             ),

@@ -1,5 +1,14 @@
-//! The store in PostgreSQL, for several hosts. Each store of a process has one connection, which is
-//! made again after it was lost; no act is repeated.
+//! The store in PostgreSQL, for several hosts.
+//!
+//! - `connection`: one connection, its time limits and statements.
+//! - `pool`: the connections of this process; `listener`: the one that hears of revocations.
+//! - `open_transaction`: one transaction, and why transactions that run at once do no harm.
+//! - `primary`: the proof that a server is the primary still, before each transaction.
+//! - `dialect`, `column`, `error`: what differs from SQLite in SQL, values and errors.
+//! - `schema`, `schema_check`, `upgrade`: creation of the tables, their comparison, their migration.
+//! - `transfer`: a store that is moved here, or away.
+//! - `event_order`: audit events whose numbers are committed out of their order.
+//! - `risks`, `tls`: settings of the server, and the verification of its name.
 //!
 //! MUST NOT let a wait be without limit, and MUST NOT report a commit that the server has not
 //! answered.
@@ -8,19 +17,31 @@ mod column;
 mod connection;
 mod dialect;
 mod error;
+mod event_order;
+mod listener;
 mod open_transaction;
+mod pool;
+mod primary;
 mod risks;
 mod schema;
+mod schema_check;
 mod tls;
+mod transfer;
+mod upgrade;
 
 use super::sqlite::STORE_VERSION;
 use super::{Intent, StoreError, StoreResult};
 use connection::ServerConnection;
+use pool::Pool;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use connection::Server;
+pub(super) use listener::{CHANNEL, Listener};
 pub(super) use open_transaction::OpenTransaction;
 pub(super) use schema::{create, exists, version};
+pub(super) use transfer::{PostgresSource, PostgresTarget, put_in_force, transfer_state};
+pub(super) use upgrade::upgrade;
 
 const VERSION: i64 = STORE_VERSION as i64;
 /// Time limits of each statement in a transaction that writes, and in one that reads. Less than a
@@ -30,54 +51,57 @@ const READING: Duration = Duration::from_secs(30);
 /// Pause between two looks at the transactions of others.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// An open store, with the connection of its transactions.
+/// An open store, which takes a connection of the pool for each transaction.
 pub(super) struct PostgresStore {
-    server: Server,
-    /// `None` during a transaction, and after an error that closed the connection.
-    idle: Option<ServerConnection>,
+    pool: Arc<Pool>,
 }
 
 impl PostgresStore {
     pub(super) fn open(server: Server) -> StoreResult<PostgresStore> {
-        let idle = Some(server.connect()?);
-        let mut store = PostgresStore { server, idle };
+        let pool = Pool::of_server(server);
+        let store = PostgresStore { pool };
         // refuses another version
         drop(store.begin(Intent::Read)?);
+        store.pool.check_schema_once()?;
         Ok(store)
     }
 
-    pub(super) fn begin(&mut self, intent: Intent) -> StoreResult<OpenTransaction<'_>> {
-        OpenTransaction::begin(&mut self.idle, &self.server, intent)
-    }
-
-    /// Returns the connection between transactions.
-    fn idle_connection(&mut self) -> StoreResult<ServerConnection> {
-        match self.idle.take() {
-            Some(connection) => Ok(connection),
-            None => self.server.connect(),
-        }
+    pub(super) fn begin(&self, intent: Intent) -> StoreResult<OpenTransaction> {
+        OpenTransaction::begin(&self.pool, intent)
     }
 
     /// Waits for every transaction that began before: what was overwritten or removed is read by
     /// none any more.
-    pub(super) fn await_older_transactions(&mut self) -> StoreResult<()> {
-        let connection = self.idle_connection()?;
-        // of this role alone: others do not read the store
-        let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-                     AND usename = current_user AND pid <> pg_backend_pid() AND xact_start <= ";
-        let now = connection.run("SELECT clock_timestamp()", READING)?;
-        let now = now.into_iter().flatten().next().unwrap_or_default();
-        let sql = format!("{count}'{now}'");
-        let began = Instant::now();
-        while began.elapsed() < READING + WRITING {
-            if connection.run(&sql, READING)?.first() == Some(&Some("0".to_owned())) {
-                self.idle = Some(connection);
-                return Ok(());
-            }
-            std::thread::sleep(PAUSE);
+    pub(super) fn await_older_transactions(&self) -> StoreResult<()> {
+        let mut connection = self.pool.lease()?;
+        let waited = await_older_transactions(&connection);
+        if waited.is_err() {
+            connection.close();
         }
-        Err(StoreError::Busy)
+        waited
     }
+}
+
+fn await_older_transactions(connection: &ServerConnection) -> StoreResult<()> {
+    // of this role alone: others do not read the store
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+                 AND usename = current_user AND pid <> pg_backend_pid() AND xact_start <= ";
+    let now = connection.run("SELECT clock_timestamp()", READING)?;
+    let now = now.into_iter().flatten().next().unwrap_or_default();
+    let sql = format!("{count}'{now}'");
+    let began = Instant::now();
+    while began.elapsed() < READING + WRITING {
+        if connection.run(&sql, READING)?.first() == Some(&Some("0".to_owned())) {
+            return Ok(());
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Err(StoreError::Busy)
+}
+
+/// Begins to listen for new revisions.
+pub(super) fn listen(server: Server) -> StoreResult<Listener> {
+    Listener::connect(&Pool::of_server(server).server)
 }
 
 /// Returns why a store of this version is not opened.
@@ -86,7 +110,7 @@ fn version_error(found: Option<i64>) -> StoreError {
         Some(found) => StoreError::Version {
             found,
             known: VERSION,
-            is_upgradable: false,
+            is_upgradable: upgrade::is_upgradable(found),
         },
         None => StoreError::Damaged("it has no version".to_owned()),
     }

@@ -13,7 +13,7 @@ use super::connection::{connect, store_version, use_wal};
 use super::files::{DatabasePath, location};
 use super::locks::lock_holder;
 use super::wal::WalEnd;
-use super::{SCHEMA, VERSION, refuse_file_size_limit, schema_check};
+use super::{SCHEMA, VERSION, refuse_file_size_limit, schema_check, transfer};
 use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::Connection;
@@ -61,6 +61,11 @@ fn is_upgradable(version: i64) -> bool {
 
 /// Returns why a store of another version is not opened.
 pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
+    match transfer::read_mark(connection, found) {
+        Ok(Some(mark)) => return mark.error(found),
+        Ok(None) => {}
+        Err(error) => return error,
+    }
     match unreleased::find_commit(connection) {
         Ok(Some(commit)) => StoreError::Unreleased { found, commit },
         Ok(None) => StoreError::Version {
@@ -122,8 +127,8 @@ fn upgrade_under_lock(path: &Path, old: OldStore) -> StoreResult<UpgradeResult> 
     check_old_schema(&connection, found)?;
     // the write lock is held: the copy is exactly what the migration starts with
     let backup = match old {
-        OldStore::Copied => back_up(path)?,
-        OldStore::NotCopied => path.to_owned(),
+        OldStore::Copied => Some(back_up(path)?),
+        OldStore::NotCopied => None,
     };
     migrate(&connection, found)?;
     database.check_unmoved()?;
@@ -338,7 +343,7 @@ mod tests {
             panic!("not upgraded")
         };
         let number = "SELECT number FROM revision";
-        let backup = Connection::open(backup).unwrap();
+        let backup = Connection::open(backup.unwrap()).unwrap();
         for (store, expected) in [(backup, 9), (open(&path).unwrap(), 10)] {
             let found: i64 = store.query_row(number, [], |row| row.get(0)).unwrap();
             assert_eq!(found, expected);

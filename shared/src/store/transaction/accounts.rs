@@ -95,7 +95,7 @@ impl Transaction<'_> {
         let added = self.find_row(sql, columns, |row| Ok((row.get(0)?, row.get(1)?)))?;
         let Some((id, renewal)) = added else {
             // another host added it at the same time
-            return self.find_account(name.name())?.ok_or(StoreError::Busy);
+            return self.find_account(name.name())?.ok_or(StoreError::Conflict);
         };
         Ok(AccountRecord {
             id,

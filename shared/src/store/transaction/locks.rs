@@ -1,11 +1,12 @@
-//! Locks of a transaction that writes, where others may write before it ends: see
-//! `postgres/open_transaction.rs`, which says why they are enough. In SQLite, whose writers wait
+//! Locks of a transaction that writes, where others may write before it ends, and the notification of
+//! others: see `postgres/open_transaction.rs`, which says why the locks are enough. In SQLite, whose writers wait
 //! for one another when they begin, nothing happens here.
 
 use super::Transaction;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::store::column::Parameters;
+use crate::store::postgres::CHANNEL;
 use crate::store::{Intent, StoreResult};
 use sha2::{Digest, Sha256};
 
@@ -62,7 +63,16 @@ impl Transaction<'_> {
 
     pub(super) fn lock_rows(&self, sql: &str, parameters: impl Parameters) -> StoreResult<()> {
         match self.takes_locks() {
-            true => self.find_row(sql, parameters, |_| Ok(())).map(drop),
+            // what follows is executed once the lock is held
+            true => self.execute(sql, parameters),
+            false => Ok(()),
+        }
+    }
+
+    /// Notifies the other hosts, with the commit.
+    pub(super) fn notify(&self) -> StoreResult<()> {
+        match self.takes_locks() {
+            true => self.execute(&format!("NOTIFY {CHANNEL}"), ()),
             false => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::Transaction;
 use super::convert::{ColumnResult, Row, mail_addresses, signed};
+use super::second_factor::consumed;
 use crate::account::email::EmailAddress;
 use crate::account::record::AccountId;
 use crate::crypto::vault::MailedFor;
@@ -86,9 +87,14 @@ impl Transaction<'_> {
         self.execute(sql, (account, purpose, hash, sent, expires, used, wrong))
     }
 
+    /// Consumes the unused mailed code.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`](crate::store::StoreError::Conflict): another transaction has consumed
+    /// it meanwhile.
     pub fn consume_mailed_code(&mut self, account: AccountId) -> StoreResult<()> {
-        let sql = "UPDATE mailed_code SET used = 1 WHERE account = ?1";
-        self.execute(sql, [account])
+        let sql = "UPDATE mailed_code SET used = 1 WHERE account = ?1 AND used = 0";
+        consumed(self.execute_counted(sql, [account])?)
     }
 
     /// Counts a wrong confirmation of the address.

@@ -73,9 +73,11 @@ impl Transaction<'_> {
         self.execute("DELETE FROM revision_time WHERE number <= ?1", [forgotten])
     }
 
-    /// Raises the revision, which makes every gate's copy stale. Returns the new revision.
+    /// Raises the revision, which makes every gate's copy stale. Gates that listen hear of it with the
+    /// commit. Returns the new revision.
     pub fn raise_revision(&mut self) -> StoreResult<u64> {
         self.execute("UPDATE revision SET number = number + 1", ())?;
+        self.notify()?;
         self.revision()
     }
 

@@ -5,13 +5,21 @@ use super::convert::{named, otp_parameters, signed};
 use crate::account::record::AccountId;
 use crate::credential::totp::Step;
 use crate::crypto::vault::{RecoveryHash, SecretFingerprint};
-use crate::store::{AuthenticatorRecord, StoreResult};
+use crate::store::{AuthenticatorRecord, StoreError, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::verify::account::{StoredOneTimeCode, StoredRecoveryCode};
 
 /// Maximum of accepted steps that are stored per secret, up to its floor. While this host's clock
 /// is wrong, only devices with the same error can sign in.
 const STEPS_KEPT: i64 = 8;
+
+/// Fails unless exactly one row was consumed.
+pub(super) fn consumed(rows: usize) -> StoreResult<()> {
+    match rows {
+        1 => Ok(()),
+        _ => Err(StoreError::Conflict),
+    }
+}
 
 impl Transaction<'_> {
     /// Overwrites an account's secrets in the store. The WAL holds them until it is truncated.
@@ -89,17 +97,36 @@ impl Transaction<'_> {
         self.find_row(sql, [fingerprint], |row| row.get(0))
     }
 
-    /// Records an accepted step. That step and every older one are used.
+    /// Records the step of a code that was found above the floor. That step and every older one are
+    /// used.
+    ///
+    /// The floor belongs to the secret, and accounts with the same secret are locked one by one: what
+    /// decides here is the row of the floor itself, whatever locks the caller holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: another transaction has raised the floor to this step meanwhile.
+    pub fn consume_step(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
+        let raised = self.record_step(fingerprint, step)?;
+        consumed(raised)
+    }
+
+    /// Records that a step and every older one are used, whether or not they were before.
     pub fn raise_floor(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<()> {
+        self.record_step(fingerprint, step).map(drop)
+    }
+
+    /// Returns how many floors were raised: one or none.
+    fn record_step(&mut self, fingerprint: &SecretFingerprint, step: Step) -> StoreResult<usize> {
         let sql = "INSERT INTO floor (fingerprint, step) VALUES (?1, ?2) \
                    ON CONFLICT (fingerprint) DO UPDATE SET step = excluded.step WHERE floor.step < excluded.step";
-        self.execute(sql, (fingerprint, step))?;
+        let raised = self.execute_counted(sql, (fingerprint, step))?;
         let sql =
             "INSERT INTO accepted_step (fingerprint, step) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
         self.execute(sql, (fingerprint, step))?;
         let sql = "DELETE FROM accepted_step WHERE fingerprint = ?1 AND step < (SELECT step FROM accepted_step \
                    WHERE fingerprint = ?1 AND step <= ?2 ORDER BY step DESC LIMIT 1 OFFSET ?3)";
-        self.execute(sql, (fingerprint, step, STEPS_KEPT - 1))
+        self.execute(sql, (fingerprint, step, STEPS_KEPT - 1))?;
+        Ok(raised)
     }
 
     /// Lowers a step floor that a clock ahead of time raised, but never below a step of which the
@@ -157,14 +184,29 @@ impl Transaction<'_> {
         Ok(())
     }
 
+    /// Consumes an unused recovery code.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: another transaction has consumed it meanwhile.
     pub fn consume_recovery_code(
         &mut self,
         account: AccountId,
         code: &RecoveryHash,
         now: Timestamp,
     ) -> StoreResult<()> {
+        let sql = "UPDATE recovery_code SET used_at = ?3 WHERE account = ?1 AND hash = ?2 AND used_at IS NULL";
+        consumed(self.execute_counted(sql, (account, code, now))?)
+    }
+
+    /// Marks a recovery code as used, if there is one.
+    pub fn mark_recovery_code_used(
+        &mut self,
+        account: AccountId,
+        code: &RecoveryHash,
+        at: Timestamp,
+    ) -> StoreResult<()> {
         let sql = "UPDATE recovery_code SET used_at = ?3 WHERE account = ?1 AND hash = ?2";
-        self.execute(sql, (account, code, now))
+        self.execute(sql, (account, code, at))
     }
 
     /// Returns the newest one-time code of an account.
@@ -195,8 +237,12 @@ impl Transaction<'_> {
         self.execute(sql, (account, code.hash, issued, expires, code.used))
     }
 
+    /// Consumes the unused one-time code.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: another transaction has consumed it meanwhile.
     pub fn consume_one_time_code(&mut self, account: AccountId) -> StoreResult<()> {
-        let sql = "UPDATE one_time_code SET used = 1 WHERE account = ?1";
-        self.execute(sql, [account])
+        let sql = "UPDATE one_time_code SET used = 1 WHERE account = ?1 AND used = 0";
+        consumed(self.execute_counted(sql, [account])?)
     }
 }

@@ -107,7 +107,7 @@ struct TestStore {
 }
 
 fn opened(path: &Path) -> Store {
-    Store(Database::Sqlite(SqliteStore::open(path).unwrap()))
+    Store(Database::Sqlite(Box::new(SqliteStore::open(path).unwrap())))
 }
 
 fn sqlite(store: &Store) -> &SqliteStore {

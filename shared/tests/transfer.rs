@@ -718,7 +718,10 @@ fn a_large_store_is_moved_in_little_memory() {
         ));
         let (began, before) = (std::time::Instant::now(), peak_memory());
         drop(test.complete());
-        let (seconds, grown) = (began.elapsed().as_secs(), peak_memory().saturating_sub(before));
+        let (seconds, grown) = (
+            began.elapsed().as_secs(),
+            peak_memory().saturating_sub(before),
+        );
         println!("{way:?}: {accounts} accounts in {seconds} s, {grown} KiB more");
         // the page cache of a file that is filled is 64 MiB
         assert!(grown < 100 * 1024, "{grown} KiB");

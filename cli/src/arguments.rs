@@ -9,9 +9,11 @@ pub(crate) mod completions;
 pub(crate) mod email;
 #[cfg(test)]
 mod guides;
+pub(crate) mod host;
 pub(crate) mod import;
 #[cfg(test)]
 mod manual;
+pub(crate) mod migrate_store;
 pub(crate) mod print_config;
 pub(crate) mod remote_gate;
 
@@ -22,7 +24,9 @@ use check::CheckArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::EmailArguments;
+use host::HostArguments;
 pub(crate) use import::ImportArguments;
+use migrate_store::MigrateStoreArguments;
 use postern_shared::account::event::{EventKind, MAX_EVENTS};
 use postern_shared::account::name::{Distinct, Group, UserName};
 use postern_shared::config::DEFAULT_PATH;
@@ -96,12 +100,17 @@ pub(crate) enum Command {
     /// The master key and the keys that it wraps
     #[command(subcommand)]
     Key(KeyArguments),
+    /// Hosts that hold no secrets, and their servers (experimental)
+    #[command(subcommand)]
+    Host(HostArguments),
     /// Upgrade the store to the version of this program, after making a copy of it
     Upgrade,
     /// Write a backup of the store to one sealed file, while services run
     Backup(BackupArguments),
     /// Put a backup in the place of the store; services are stopped
     Restore(RestoreArguments),
+    /// Move the store to another place: from a file to PostgreSQL, or back
+    MigrateStore(MigrateStoreArguments),
     /// Show audit events
     Log(LogArguments),
     /// Edit postern.toml and check it before it comes into force
@@ -123,6 +132,7 @@ impl Command {
                 | Command::AppPassword(AppPasswordArguments::List(_))
                 | Command::Browser(BrowserArguments::List(_))
                 | Command::Session(List::List(_))
+                | Command::Host(HostArguments::List)
         )
     }
 

@@ -16,6 +16,8 @@ use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::origin::Origin;
 use postern_shared::verify::throttle::Phase;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use test_store::{
     NOW, PASSWORD, TestStore, alice_at_the_web, browser_with, code_at, name, password, recovery,
     remote, request,
@@ -546,4 +548,70 @@ fn a_delayed_locked_or_used_result_writes_nothing() {
         assert!(test.at_ssh(typed, NOW).result.is_err());
     }
     assert_eq!(test.events(&EventFilter::default()).len(), before);
+}
+
+/// PostgreSQL numbers events before their commits: `postern log --follow` misses none that is
+/// committed after one with a larger number.
+#[test]
+fn an_event_that_is_committed_late_is_followed() {
+    let mut test = TestStore::new("");
+    let Some(database) = test.folder.database.as_deref().cloned() else {
+        return;
+    };
+    let began = AtomicBool::new(false);
+    let committed = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            database.in_transaction(
+                "INSERT INTO event (at, account, kind, service, origin, principal, cause) \
+                 VALUES (1, 'late', 'accepted', 'sshd', '-', 'late', '')",
+                || {
+                    began.store(true, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_secs(1));
+                    committed.store(true, Ordering::SeqCst);
+                },
+            );
+        });
+        while !began.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        test.adds_account("early");
+        let newest = test
+            .audit_log()
+            .before_newest(&EventFilter::default(), 0)
+            .unwrap();
+        let seen = test.all_events();
+        assert_eq!(seen.len(), 1, "the late one is not seen: {seen:?}");
+        assert!(!committed.load(Ordering::SeqCst));
+        let settled = test.audit_log().settled_number().unwrap().unwrap();
+        assert!(committed.load(Ordering::SeqCst), "it did not wait");
+        assert!(settled >= newest);
+        let seen = test
+            .audit_log()
+            .list_events_until(&EventFilter::default(), (0, settled), 100)
+            .unwrap();
+        let names: Vec<String> = seen
+            .iter()
+            .map(|(_, one)| one.account.to_string())
+            .collect();
+        assert_eq!(names, ["late", "early"]);
+    });
+}
+
+#[test]
+fn a_page_ends_at_the_settled_number() {
+    let mut test = TestStore::new("");
+    assert_eq!(test.audit_log().settled_number().unwrap(), Some(0));
+    test.adds_account("alice");
+    let settled = test.audit_log().settled_number().unwrap().unwrap();
+    test.adds_account("bob");
+    let mut log = test.audit_log();
+    let every = EventFilter::default();
+    let first = log.list_events_until(&every, (0, settled), 100).unwrap();
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].0, settled);
+    let rest = log
+        .list_events_until(&every, (settled, i64::MAX), 100)
+        .unwrap();
+    assert_eq!(rest.len(), 1);
 }

@@ -35,6 +35,7 @@ mod api {
 }
 mod attacks;
 mod beside;
+mod confinement;
 mod conformance;
 /// How a second factor is set up.
 mod enrollment {
@@ -51,14 +52,21 @@ mod enrollment {
 mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
+    mod demonstration;
     mod failover;
     mod guide;
     mod hangs;
     mod load;
+    mod migration;
     mod one_host;
     mod revocation;
     mod several_hosts;
     mod split;
+}
+/// Hosts that hold no secrets, and their servers.
+mod hosts {
+    mod attacks;
+    mod sign_in;
 }
 /// The gate as a process: checks, units, floods.
 mod gate {
@@ -66,6 +74,7 @@ mod gate {
     mod authelia;
     mod bad_input;
     mod checks;
+    mod container_image;
     mod containers;
     pub(crate) mod floods;
     mod log;

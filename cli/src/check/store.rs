@@ -3,7 +3,7 @@
 
 use crate::check::finding::Finding;
 use crate::check::machine::{AccessHolder, Machine};
-use postern_shared::config::Config;
+use postern_shared::config::{Config, StoreConfig};
 use postern_shared::store::StoreRisk;
 use postern_shared::system::trusted_file::{self, FileError, Follow, Privacy};
 use std::os::unix::fs::MetadataExt;
@@ -36,9 +36,12 @@ pub(crate) fn findings(machine: &Machine, config: &Config) -> Vec<Finding> {
         return findings;
     }
     findings.extend(key(machine, config.store.key_file.path()));
-    if let Some(store) = config.store.url.sqlite_path() {
-        findings.extend(files(machine, store));
-        findings.extend(space(machine, store));
+    match config.store.url.sqlite_path() {
+        Some(store) => {
+            findings.extend(files(machine, store));
+            findings.extend(space(machine, store));
+        }
+        None => findings.extend(password_file(machine, &config.store)),
     }
     findings
 }
@@ -68,9 +71,31 @@ pub(crate) fn not_opened(error: impl std::fmt::Display) -> Finding {
 /// The finding for a setting of PostgreSQL.
 pub(crate) fn risk(risk: StoreRisk) -> Finding {
     let (what, remedy) = match risk {
-        StoreRisk::Superuser => (
-            "the role in store.url may do anything on the PostgreSQL server".to_owned(),
-            "make a role without SUPERUSER and BYPASSRLS, and let it own its database alone",
+        StoreRisk::MightyRole(might) => (
+            format!("the role in store.url has {might} on the PostgreSQL server, which no store needs"),
+            "make a role without attributes and memberships, and let it own its database alone",
+        ),
+        StoreRisk::AsynchronousCommit => (
+            "synchronous_commit is off in PostgreSQL for the role or its database: after a crash, used codes are \
+             valid again"
+                .to_owned(),
+            "ALTER ROLE ... RESET synchronous_commit, and ALTER DATABASE ... RESET synchronous_commit",
+        ),
+        StoreRisk::SettingsNotInForce => (
+            "the time limits of statements and locks are not in force in PostgreSQL: a pooler drops the settings of \
+             sessions"
+                .to_owned(),
+            "let store.url name the server itself, or a pooler in session mode that passes the options of a connection on",
+        ),
+        StoreRisk::NotEncrypted => (
+            "the connection to PostgreSQL is not encrypted, and the server does not prove who it is: while it is \
+             stopped, any user of this host can listen in its place"
+                .to_owned(),
+            "let store.url name the folder of the server's Unix socket, such as %2Frun%2Fpostgresql, or its name with TLS",
+        ),
+        StoreRisk::FewConnections { limit, needed } => (
+            format!("PostgreSQL takes {limit} connections of this role, and its hosts may need {needed}: then some are denied"),
+            "raise max_connections in postgresql.conf, or the CONNECTION LIMIT of the role or the database",
         ),
         StoreRisk::NotDurable(setting) => (
             format!("{setting} is off in PostgreSQL: after a crash of its host, used codes are valid again"),
@@ -126,6 +151,32 @@ fn key(machine: &Machine, path: &Path) -> Vec<Finding> {
             ),
         )],
     }
+}
+
+/// The file with the password at PostgreSQL.
+fn password_file(machine: &Machine, store: &StoreConfig) -> Option<Finding> {
+    let path = store.password_file.as_ref()?.path();
+    let wrong = ["posternd", "postern-gate"]
+        .into_iter()
+        .find_map(|reader| secret_file(machine, path, reader).err());
+    if let Some(finding) = listed(machine, "store", path) {
+        return Some(finding);
+    }
+    Some(match wrong {
+        Some(wrong) => Finding::fault("store", format_args!("store.password_file: {wrong}"))
+            .in_file(path)
+            .remedy(format_args!(
+                "chown root:postern {0} && chmod 0640 {0}",
+                path.display()
+            )),
+        None => Finding::ok(
+            "store",
+            format_args!(
+                "{} is readable by root and the daemons only",
+                path.display()
+            ),
+        ),
+    })
 }
 
 /// Reports an access control list that lets others than the daemons have a file.

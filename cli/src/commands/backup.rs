@@ -8,7 +8,7 @@ use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use crate::terminal::prompt;
 use postern_shared::crypto::backup_file::{self, BackupFileError, key_fingerprint};
 use postern_shared::engine::{BackupError, Engine, privileges};
-use postern_shared::store;
+use postern_shared::store::{self, StoreError};
 use postern_shared::system::clock;
 use postern_shared::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use serde_json::json;
@@ -24,6 +24,9 @@ const LARGEST_PASSPHRASE_FILE: u64 = 4096;
 
 pub(super) fn run(run: Invocation<'_>, what: &BackupArguments) -> CommandResult {
     let config = run.config()?;
+    if config.store.url.sqlite_path().is_none() {
+        return Err(StoreError::OnlySqlite.into());
+    }
     let target = BackupTarget::open(what, run.output)?;
     let passphrase = match what.with_key {
         true => Some(new_passphrase(run.output, what.passphrase_file.as_deref())?),

@@ -46,17 +46,19 @@ pub(super) fn run(run: Invocation<'_>, what: &LogArguments) -> CommandResult {
     };
     let mut last = engine.audit_log().before_newest(&filter, lines)?;
     loop {
-        // Read before the page of events, so that events which are written between the two reads
-        // are in the next page and are not skipped.
-        let newest = engine
+        // Read before the page of events. Events that are added between the two reads, and those
+        // that get a smaller number than one that others have committed, are in a later page.
+        let until = match what.follow {
+            true => engine.audit_log().settled_number()?.unwrap_or(last),
+            false => i64::MAX,
+        };
+        let page = engine
             .audit_log()
-            .before_newest(&EventFilter::default(), 0)?;
-        let page = engine.audit_log().list_events(&filter, last, PAGE)?;
+            .list_events_until(&filter, (last, until), PAGE)?;
         let is_full = page.len() == PAGE as usize;
         last = match page.last() {
             Some((number, _)) if is_full => *number,
-            Some((number, _)) => newest.max(*number),
-            None => newest.max(last),
+            _ => until.max(last),
         };
         printer.print(page.into_iter().map(|(_, event)| event))?;
         if is_full {

@@ -33,15 +33,15 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
         run.output.warn(problem)?;
     }
     let config = &mut in_force.config;
-    let mut backup = BackupInput::open(&what.file)?;
-    let masters = read_keys(run.output, what, &backup, config)?;
-    backup.verify(&masters)?;
     let store = config
         .store
         .url
         .sqlite_path()
-        .ok_or(StoreError::OnlySqlite)?;
-    let store = store.to_owned();
+        .ok_or(StoreError::OnlySqlite)?
+        .to_owned();
+    let mut backup = BackupInput::open(&what.file)?;
+    let masters = read_keys(run.output, what, &backup, config)?;
+    backup.verify(&masters)?;
     store_processes::refuse_running(&store)?;
     confirm(run.output, what, &backup.header)?;
     // a service may have been started while the question stood
@@ -73,7 +73,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
 /// Locks the store's folder against another restore, which would move files of the store that this
 /// one puts in place. The process that exchanges the files inherits the lock: it ends with the last
 /// of the two.
-fn lock_folder(store: &Path) -> CommandResult<Flock<File>> {
+pub(super) fn lock_folder(store: &Path) -> CommandResult<Flock<File>> {
     let folder = store.parent().unwrap_or(Path::new("/"));
     let opened = File::open(folder).map_err(|error| FileError::io(folder, error))?;
     Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {

@@ -135,7 +135,11 @@ fn headline(event: &AuditEvent) -> &'static str {
         | EventKind::KeysRotated
         | EventKind::KeysRenewed
         | EventKind::BackupMade
-        | EventKind::StoreRestored => "something was changed",
+        | EventKind::StoreRestored
+        | EventKind::StoreMoved
+        | EventKind::HostInvited
+        | EventKind::HostJoined
+        | EventKind::HostRevoked => "something was changed",
     }
 }
 

@@ -106,10 +106,18 @@ pub enum EventKind {
     BackupMade,
     /// The store was replaced by a backup. The event is stored under the principal's name.
     StoreRestored,
+    /// The store was moved from another place. The event is stored under the principal's name.
+    StoreMoved,
+    /// A host was invited to the fleet. The event is stored under the principal's name.
+    HostInvited,
+    /// A host joined the fleet. The event is stored under the name of root.
+    HostJoined,
+    /// A host was revoked. The event is stored under the principal's name.
+    HostRevoked,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 33] = [
+    pub const ALL: [EventKind; 37] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -143,6 +151,10 @@ impl EventKind {
         EventKind::KeysRenewed,
         EventKind::BackupMade,
         EventKind::StoreRestored,
+        EventKind::StoreMoved,
+        EventKind::HostInvited,
+        EventKind::HostJoined,
+        EventKind::HostRevoked,
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
@@ -195,6 +207,10 @@ impl EventKind {
             EventKind::KeysRenewed => "keys-renewed",
             EventKind::BackupMade => "backup-made",
             EventKind::StoreRestored => "store-restored",
+            EventKind::StoreMoved => "store-moved",
+            EventKind::HostInvited => "host-invited",
+            EventKind::HostJoined => "host-joined",
+            EventKind::HostRevoked => "host-revoked",
         }
     }
 

@@ -5,6 +5,7 @@ use super::column::{NextRow, Row, Value};
 use super::postgres::{self, PostgresStore};
 use super::sqlite::{self, SqliteStore};
 use super::{Intent, StoreError, StoreResult, StoreRisk, TemporaryStore, Transaction};
+use crate::account::event::EventFilter;
 use crate::system::admission::AdmissionClass;
 use std::time::Duration;
 
@@ -66,6 +67,20 @@ impl Store {
         match &mut self.0 {
             Database::Sqlite(_) => Ok(Vec::new()),
             Database::Postgres(store) => store.risks(),
+        }
+    }
+
+    /// Returns a number up to which no audit event will be added any more. `None` if that is not
+    /// known within a time limit, since another transaction that adds one has not ended.
+    pub fn settled_event_number(&mut self) -> StoreResult<Option<i64>> {
+        match &mut self.0 {
+            // numbers are committed in their order
+            Database::Sqlite(_) => {
+                let mut transaction = self.begin(Intent::Read)?;
+                let newest = transaction.number_before_newest(&EventFilter::default(), 0)?;
+                Ok(Some(newest))
+            }
+            Database::Postgres(store) => store.settled_event_number(),
         }
     }
 

@@ -3,6 +3,8 @@
 //! MUST NOT expose a type of the database library.
 
 use crate::account::name::OtherSpelling;
+use crate::config::StoreUrl;
+use crate::system::clock::Timestamp;
 use crate::system::trusted_file::FileError;
 use std::fmt;
 use std::path::PathBuf;
@@ -51,6 +53,18 @@ pub enum StoreError {
         kept: PathBuf,
         error: Box<StoreError>,
     },
+    /// The store was moved to another place.
+    MovedTo {
+        url: StoreUrl,
+        at: Timestamp,
+    },
+    /// The store is a copy whose transfer was interrupted.
+    Incomplete {
+        /// Where it was copied from.
+        from: StoreUrl,
+    },
+    /// A store is not moved to a place where something is.
+    NotEmpty(String),
     Damaged(String),
     /// PostgreSQL cannot be reached, or refuses the connection.
     Unreachable {
@@ -168,6 +182,19 @@ impl fmt::Display for StoreError {
             StoreError::TooLong => f.write_str(
                 "a statement exceeded the time limit of the store; the store contains unexpected data, or the disk is too slow",
             ),
+            StoreError::MovedTo { url, at } => write!(
+                f,
+                "the store was moved to {url} at {at}; set store.url in postern.toml to that place and restart posternd \
+                 and postern-gate; to move it back, run postern migrate-store there"
+            ),
+            StoreError::Incomplete { from } => write!(
+                f,
+                "the store is not complete: its transfer from {from} was interrupted; run postern migrate-store again \
+                 where store.url is {from}"
+            ),
+            StoreError::NotEmpty(what) => {
+                write!(f, "{what}; a store is moved to an empty place only; nothing was changed")
+            }
             StoreError::Damaged(what) => {
                 write!(f, "the store is damaged ({what}); restore it from its backup")
             }
@@ -177,7 +204,8 @@ impl fmt::Display for StoreError {
                  pg_hba.conf and log"
             ),
             StoreError::OnlySqlite => f.write_str(
-                "the store is in PostgreSQL, which has backups of its own: use pg_dump, pg_basebackup or an archive of its WAL",
+                "the store is in PostgreSQL, and backup and restore are for a store in a file; use pg_dump, pg_basebackup or an \
+                 archive of its WAL, or move the store to a file with postern migrate-store; nothing was changed",
             ),
             StoreError::Engine(message) => write!(f, "the store failed: {message}"),
         }

@@ -8,6 +8,8 @@
 //! - `database`: the database below a transaction, one of two.
 //! - `sqlite`: connections, files, locks, the WAL, the schema and its migration.
 //! - `postgres`: connections, locks, and the SQL where the two databases differ.
+//! - `table`: tables and columns of the schema.
+//! - `transfer`: a store that is moved from one database to the other.
 //!
 //! MUST NOT expose a type of the database library.
 
@@ -18,7 +20,9 @@ mod open;
 mod postgres;
 mod records;
 mod sqlite;
+mod table;
 mod transaction;
+mod transfer;
 
 pub use crate::account::record::AccountRecord;
 pub use database::Store;
@@ -30,3 +34,4 @@ pub use open::{
 pub use records::*;
 pub use sqlite::{STORE_VERSION, TemporaryStore, UnchangedFiles};
 pub use transaction::{Intent, Transaction};
+pub use transfer::{CountedTable, StoreTransfer, TransferId, TransferPlan, plan, put_in_force};

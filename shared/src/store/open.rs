@@ -53,20 +53,16 @@ pub enum UpgradeResult {
     Upgraded {
         from: i64,
         to: i64,
-        /// Copy of the old store, in the same folder.
-        backup: PathBuf,
+        /// Copy of the old store, in the same folder. PostgreSQL makes none.
+        backup: Option<PathBuf>,
     },
 }
 
-/// Upgrades the configured store to this program's version, in one transaction. There is one version
-/// of stores in PostgreSQL so far.
+/// Upgrades the configured store to this program's version, in one transaction.
 pub fn upgrade(settings: &StoreConfig) -> StoreResult<UpgradeResult> {
     match &settings.url {
         StoreUrl::Sqlite(path) => SqliteStore::upgrade(path),
-        StoreUrl::Postgres(_) => {
-            drop(open(settings)?);
-            Ok(UpgradeResult::UpToDate(STORE_VERSION.into()))
-        }
+        StoreUrl::Postgres(url) => postgres::upgrade(&Server::new(url, settings)),
     }
 }
 

@@ -15,6 +15,7 @@ mod open_transaction;
 mod schema_check;
 mod settings;
 mod statement;
+mod transfer;
 mod wal;
 
 use super::{Intent, StoreError, StoreResult, UpgradeResult};
@@ -40,12 +41,16 @@ pub(super) use locks::StopsBlocked;
 pub(super) use open_transaction::OpenTransaction;
 #[cfg(test)]
 pub(super) use statement::plan_in_new_store;
+pub(super) use transfer::{
+    SqliteSource, SqliteTarget, put_in_force, schema_indexes, schema_tables, tables_of,
+    transfer_state,
+};
 
 pub(super) const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// `user_version`, raised with every change of the schema.
 const VERSION: i64 = STORE_VERSION as i64;
 /// Version of the stores that this program makes and opens.
-pub const STORE_VERSION: u32 = 5;
+pub const STORE_VERSION: u32 = 6;
 /// `application_id` ("Post"), by which file(1) and this program recognise a store.
 const APPLICATION: i64 = 0x506f_7374;
 

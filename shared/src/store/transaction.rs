@@ -6,6 +6,7 @@ mod accounts;
 mod app_passwords;
 mod convert;
 mod events;
+mod hosts;
 mod keys;
 mod locks;
 mod mail;
@@ -14,6 +15,7 @@ mod revocations;
 mod second_factor;
 mod sessions;
 mod statement;
+mod tables;
 mod throttle;
 
 use super::StoreResult;

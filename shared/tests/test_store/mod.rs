@@ -38,6 +38,7 @@ pub(crate) const NOW: Timestamp = Timestamp(1_800_000_015);
 /// The password of every account that has one.
 pub(crate) const PASSWORD: &str = "correct horse";
 
+pub(crate) mod cluster;
 pub(crate) mod server;
 
 pub(crate) use server::{TestDatabase, is_postgres};
@@ -171,8 +172,13 @@ impl TestFolder {
 }
 
 impl TestStore {
-    /// Creates a store without accounts.
+    /// Creates a store without accounts, in PostgreSQL if this run has a server.
     pub(crate) fn new(extra: &str) -> TestStore {
+        TestStore::in_database(extra, TestDatabase::new())
+    }
+
+    /// Creates a store without accounts in a database, or in a file.
+    pub(crate) fn in_database(extra: &str, database: Option<TestDatabase>) -> TestStore {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         let (masters, key) = MasterKeys::generate().unwrap();
@@ -180,7 +186,6 @@ impl TestStore {
         fs::write(at("etc/key"), key.as_bytes()).unwrap();
         fs::set_permissions(at("etc/key"), PermissionsExt::from_mode(0o600)).unwrap();
         let key_file = at("etc/key");
-        let database = TestDatabase::new();
         let url = match &database {
             Some(database) => database.url(),
             None => format!("sqlite:{}", at("store/db").display()),
@@ -326,7 +331,8 @@ impl TestStore {
 
     /// Opens the store with SQLite alone, for what the engine does not return.
     pub(crate) fn sqlite(&self) -> Connection {
-        assert!(!is_postgres(), "the test is of SQLite alone");
+        let is_file = !is_postgres() || self.folder.database.is_none();
+        assert!(is_file, "the test is of SQLite alone");
         Connection::open(self.folder.path().join("store/db")).unwrap()
     }
 

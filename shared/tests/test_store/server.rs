@@ -54,6 +54,15 @@ impl Database {
         run_at(&self.0, sql);
     }
 
+    /// Runs statements in a transaction, which is committed after `work`.
+    pub(crate) fn in_transaction(&self, sql: &str, work: impl FnOnce()) {
+        at(&self.0, async |client| {
+            client.batch_execute(&format!("BEGIN; {sql}")).await?;
+            work();
+            client.batch_execute("COMMIT").await
+        });
+    }
+
     /// Runs a statement each at the server, outside of this database.
     pub(crate) fn run_at_server(&self, sql: &str) {
         for one in sql.split(';') {
@@ -127,32 +136,41 @@ fn url_of(database: &str) -> String {
 }
 
 fn run_at(database: &str, sql: &str) {
-    at(database, async |client| client.batch_execute(sql).await);
+    run_at_url(&url_of(database), sql);
+}
+
+/// Runs statements in the database of a URL.
+pub(crate) fn run_at_url(url: &str, sql: &str) {
+    at_url(url, async |client| client.batch_execute(sql).await);
 }
 
 thread_local! {
-    /// The connection that this thread used last, with its database: some tests look at a store after
-    /// each of their acts.
+    /// The connection that this thread used last, with its URL: some tests look at a store after each
+    /// of their acts.
     static LAST: RefCell<Option<(String, Runtime, Client)>> = const { RefCell::new(None) };
 }
 
 fn at<T>(database: &str, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
-    let last = LAST.take().filter(|(name, runtime, client)| {
-        name == database && runtime.block_on(client.simple_query("")).is_ok()
+    at_url(&url_of(database), work)
+}
+
+fn at_url<T>(url: &str, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
+    let last = LAST.take().filter(|(last, runtime, client)| {
+        last == url && runtime.block_on(client.simple_query("")).is_ok()
     });
-    let (name, runtime, client) = last.unwrap_or_else(|| connect(database));
+    let (last, runtime, client) = last.unwrap_or_else(|| connect(url));
     let result = runtime.block_on(work(&client)).unwrap();
-    LAST.set(Some((name, runtime, client)));
+    LAST.set(Some((last, runtime, client)));
     result
 }
 
-fn connect(database: &str) -> (String, Runtime, Client) {
+fn connect(url: &str) -> (String, Runtime, Client) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let client = runtime.block_on(async {
-        let connected = tokio_postgres::connect(&url_of(database), NoTls).await;
+        let connected = tokio_postgres::connect(url, NoTls).await;
         let (client, connection) = connected.unwrap();
         tokio::spawn(connection);
         client
     });
-    (database.to_owned(), runtime, client)
+    (url.to_owned(), runtime, client)
 }

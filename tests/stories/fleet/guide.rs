@@ -74,6 +74,23 @@ pub(crate) fn first_host(fleet: &Fleet, name: &str, databases: &str) -> FleetHos
     host
 }
 
+/// Installs a host that has its store in a file, with the password of the database beside it.
+#[track_caller]
+pub(crate) fn host_with_file(fleet: &Fleet, name: &str) -> FleetHost {
+    let host = FleetHost::prepare(fleet.machine(name), "[store]", PASSWORD);
+    host.machine
+        .run(|| finished(Command::new("postern").arg("init")));
+    host
+}
+
+/// Returns the guide's command that moves the store of a host.
+#[track_caller]
+pub(crate) fn migration() -> String {
+    let mut lines = lines("Moving the store of one host", "sudo postern migrate-store");
+    lines.retain(|line| !line.contains("--dry-run") && line.contains("postgres://"));
+    lines.remove(0)
+}
+
 /// Installs a further host as the guide says. Its services do not run yet.
 #[track_caller]
 pub(crate) fn further_host(

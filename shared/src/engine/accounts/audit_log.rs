@@ -28,7 +28,23 @@ impl AuditLog<'_> {
         Ok(self
             .engine
             .begin(Intent::Read)?
-            .events(filter, after, limit)?)
+            .events(filter, (after, i64::MAX), limit)?)
+    }
+
+    /// Returns a number up to which no event will be added any more; `None` if it is not known yet.
+    pub fn settled_number(&mut self) -> Result<Option<i64>, EngineError> {
+        Ok(self.engine.store.settled_event_number()?)
+    }
+
+    /// Returns events with numbers above `after` and up to `until`, oldest first, at most `limit`.
+    pub fn list_events_until(
+        &mut self,
+        filter: &EventFilter,
+        (after, until): (i64, i64),
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditEvent)>, EngineError> {
+        let mut transaction = self.engine.begin(Intent::Read)?;
+        Ok(transaction.events(filter, (after, until), limit)?)
     }
 
     /// Returns the number that precedes the newest `count` events.

@@ -1,6 +1,7 @@
 //! The writing of a backup, while other processes use the store.
 
 use crate::account::event::{AuditEvent, EventKind};
+use crate::config::StoreUrl;
 use crate::crypto::backup_file::{BackupFileError, BackupHeader};
 use crate::engine::{Backups, COMMAND, EngineError};
 use crate::store::{Intent, STORE_VERSION, TemporaryStore};
@@ -38,6 +39,21 @@ impl Backups<'_> {
     pub fn log_backup(&mut self, actor: &str, now: Timestamp) -> Result<(), EngineError> {
         let mut transaction = self.engine.begin(Intent::Write)?;
         transaction.add_event(&event(EventKind::BackupMade, actor, "", now))?;
+        Ok(transaction.commit()?)
+    }
+}
+
+impl Backups<'_> {
+    /// Records that the store was moved from another place.
+    pub fn log_transfer(
+        &mut self,
+        from: &StoreUrl,
+        actor: &str,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let mut transaction = self.engine.begin(Intent::Write)?;
+        let cause = format!("from {from}");
+        transaction.add_event(&event(EventKind::StoreMoved, actor, &cause, now))?;
         Ok(transaction.commit()?)
     }
 }

@@ -2,6 +2,7 @@
 //! them.
 //! Acts on accounts are not in this file.
 
+use crate::account::host::HostName;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -218,6 +219,8 @@ pub enum EngineError {
         /// Time of the backup, or of the newest event.
         newest: Timestamp,
     },
+    /// A host of a fleet was revoked.
+    HostRevoked(HostName),
 }
 
 impl From<MasterKeyError> for EngineError {
@@ -263,6 +266,10 @@ impl fmt::Display for EngineError {
                 "the clock of this host shows {now}, but the backup or the store knows of {newest}: codes that were used \
                  would be valid again; set the clock, and restore then"
             ),
+            EngineError::HostRevoked(name) => write!(
+                f,
+                "the host {name} was revoked; have it join again with postern host invite and postern host join"
+            ),
         }
     }
 }
@@ -276,7 +283,7 @@ impl std::error::Error for EngineError {
             EngineError::WrongKey { .. } => None,
             EngineError::SecretFile(error) => Some(error),
             EngineError::SecretContent(_, error) => Some(error),
-            EngineError::ClockBehind { .. } => None,
+            EngineError::ClockBehind { .. } | EngineError::HostRevoked(_) => None,
         }
     }
 }

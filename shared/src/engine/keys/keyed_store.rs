@@ -77,6 +77,11 @@ impl KeyedStore {
         self.store.risks()
     }
 
+    /// Returns up to which number events are final: see [`Store::settled_event_number`].
+    pub(in crate::engine) fn settled_event_number(&mut self) -> Result<Option<i64>, StoreError> {
+        self.store.settled_event_number()
+    }
+
     /// Writes the store as of one moment into an empty file: see [`Store::copy_to`].
     pub(in crate::engine) fn copy_to(&mut self, copy: &TemporaryStore) -> Result<(), StoreError> {
         self.store.copy_to(copy)

@@ -79,7 +79,11 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::KeysRotated
         | EventKind::KeysRenewed
         | EventKind::BackupMade
-        | EventKind::StoreRestored => false,
+        | EventKind::StoreRestored
+        | EventKind::StoreMoved
+        | EventKind::HostInvited
+        | EventKind::HostJoined
+        | EventKind::HostRevoked => false,
     }
 }
 

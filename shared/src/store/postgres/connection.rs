@@ -202,7 +202,7 @@ pub(super) fn with_limit<T>(
 /// used again: preparing all of them would double the round trips of a program that verifies one
 /// input and ends. They are prepared after the transaction, while no lock is held.
 pub(super) struct ServerConnection {
-    client: Arc<Client>,
+    pub(super) client: Arc<Client>,
     /// Runs only while a statement is waited for. `None` once the connection is dropped.
     runtime: Option<Runtime>,
     /// Statements for transactions that read, and for those that write, by the text of the store.
@@ -245,7 +245,7 @@ impl ServerConnection {
 
     /// Sends work, and waits for all answers up to the one to it. The first error is that of the
     /// transaction, since the server executes nothing after it.
-    fn block_on<T>(
+    pub(super) fn block_on<T>(
         &self,
         limit: Duration,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,

@@ -4,7 +4,10 @@
 //! - `pool`: the connections of this process; `listener`: the one that hears of revocations.
 //! - `open_transaction`: one transaction, and why transactions that run at once do no harm.
 //! - `dialect`, `column`, `error`: what differs from SQLite in SQL, values and errors.
-//! - `schema`, `risks`, `tls`: creation, settings of the server, and the verification of its name.
+//! - `schema`, `schema_check`, `upgrade`: creation of the tables, their comparison, their migration.
+//! - `transfer`: a store that is moved here, or away.
+//! - `event_order`: audit events whose numbers are committed out of their order.
+//! - `risks`, `tls`: settings of the server, and the verification of its name.
 //!
 //! MUST NOT let a wait be without limit, and MUST NOT report a commit that the server has not
 //! answered.
@@ -13,12 +16,16 @@ mod column;
 mod connection;
 mod dialect;
 mod error;
+mod event_order;
 mod listener;
 mod open_transaction;
 mod pool;
 mod risks;
 mod schema;
+mod schema_check;
 mod tls;
+mod transfer;
+mod upgrade;
 
 use super::sqlite::STORE_VERSION;
 use super::{Intent, StoreError, StoreResult};
@@ -31,6 +38,8 @@ pub(super) use connection::Server;
 pub(super) use listener::{CHANNEL, Listener};
 pub(super) use open_transaction::OpenTransaction;
 pub(super) use schema::{create, exists, version};
+pub(super) use transfer::{PostgresSource, PostgresTarget, put_in_force, transfer_state};
+pub(super) use upgrade::upgrade;
 
 const VERSION: i64 = STORE_VERSION as i64;
 /// Time limits of each statement in a transaction that writes, and in one that reads. Less than a
@@ -51,6 +60,7 @@ impl PostgresStore {
         let store = PostgresStore { pool };
         // refuses another version
         drop(store.begin(Intent::Read)?);
+        store.pool.check_schema_once()?;
         Ok(store)
     }
 
@@ -98,7 +108,7 @@ fn version_error(found: Option<i64>) -> StoreError {
         Some(found) => StoreError::Version {
             found,
             known: VERSION,
-            is_upgradable: false,
+            is_upgradable: upgrade::is_upgradable(found),
         },
         None => StoreError::Damaged("it has no version".to_owned()),
     }

@@ -49,7 +49,7 @@
 
 use super::connection::ServerConnection;
 use super::pool::{Lease, Pool};
-use super::{READING, VERSION, WRITING, version_error};
+use super::{READING, VERSION, WRITING, transfer};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
@@ -59,7 +59,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Number of the advisory lock of the whole store ("Postern").
-const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
+pub(super) const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
 
 /// Commits, and writes a record of its own to the WAL, so that a transaction that changed nothing is
 /// committed like one that did: synchronously. It leaves nothing in the store, and every role may
@@ -102,8 +102,14 @@ impl OpenTransaction {
         // from here on, dropping the transaction rolls back
         match found? {
             Some(VERSION) => Ok(transaction),
-            found => Err(version_error(found)),
+            found => Err(transaction.version_error(found)),
         }
+    }
+
+    /// Returns why a store of another version is not opened.
+    fn version_error(&self, found: Option<i64>) -> StoreError {
+        self.run(|connection, _| Ok(transfer::version_error(connection, found)))
+            .unwrap_or_else(|error| error)
     }
 
     /// Runs work on the connection. After an error the transaction only rolls back.

@@ -14,8 +14,11 @@
 //! by the shares of the workers.
 
 use super::connection::{Server, ServerConnection};
+use super::schema_check::check_schema;
+use crate::store::sqlite::schema_tables;
 use crate::store::{StoreError, StoreResult};
 use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -32,6 +35,8 @@ pub(super) struct Pool {
     pub(super) server: Server,
     state: Mutex<PoolState>,
     returned: Condvar,
+    /// Whether the tables were compared with this program's.
+    is_checked: AtomicBool,
 }
 
 #[derive(Default)]
@@ -63,6 +68,7 @@ impl Pool {
             server,
             state: Mutex::default(),
             returned: Condvar::new(),
+            is_checked: AtomicBool::new(false),
         });
         pools.push(Arc::downgrade(&pool));
         pool
@@ -98,6 +104,35 @@ impl Pool {
             lease.connection = Some(self.server.connect()?);
         }
         Ok(lease)
+    }
+
+    /// Runs work that only reads, outside of a transaction.
+    pub(super) fn with_connection<T>(
+        self: &Arc<Pool>,
+        work: impl Fn(&ServerConnection) -> StoreResult<T>,
+    ) -> StoreResult<T> {
+        let mut lease = self.lease()?;
+        let mut done = work(&lease);
+        // the server may have closed the connection meanwhile
+        if done.is_err() && lease.was_used && lease.is_lost() {
+            lease.reconnect()?;
+            done = work(&lease);
+        }
+        if done.is_err() {
+            lease.close();
+        }
+        done
+    }
+
+    /// Compares the tables with this program's, unless a store of this process has done it.
+    pub(super) fn check_schema_once(self: &Arc<Pool>) -> StoreResult<()> {
+        if self.is_checked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let tables = schema_tables()?;
+        self.with_connection(|connection| check_schema(connection, &tables))?;
+        self.is_checked.store(true, Ordering::Relaxed);
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, PoolState> {

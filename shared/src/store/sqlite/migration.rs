@@ -7,12 +7,13 @@
 mod unreleased;
 mod version_3;
 mod version_4;
+mod version_5;
 
 use super::connection::{connect, store_version, use_wal};
 use super::files::{DatabasePath, location};
 use super::locks::lock_holder;
 use super::wal::WalEnd;
-use super::{SCHEMA, VERSION, refuse_file_size_limit, schema_check};
+use super::{SCHEMA, VERSION, refuse_file_size_limit, schema_check, transfer};
 use crate::store::{StoreError, StoreResult, UpgradeResult};
 use crate::system::trusted_file::{self, FileError};
 use rusqlite::Connection;
@@ -36,7 +37,7 @@ struct Migration {
 }
 
 /// Migrations in order, without a gap. A new version moves the current schema into a file here.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         from: 3,
         schema: version_3::SCHEMA,
@@ -47,6 +48,11 @@ const MIGRATIONS: [Migration; 2] = [
         schema: version_4::SCHEMA,
         migrate: version_4::migrate,
     },
+    Migration {
+        from: 5,
+        schema: version_5::SCHEMA,
+        migrate: version_5::migrate,
+    },
 ];
 
 fn is_upgradable(version: i64) -> bool {
@@ -55,6 +61,11 @@ fn is_upgradable(version: i64) -> bool {
 
 /// Returns why a store of another version is not opened.
 pub(super) fn version_error(connection: &Connection, found: i64) -> StoreError {
+    match transfer::read_mark(connection, found) {
+        Ok(Some(mark)) => return mark.error(found),
+        Ok(None) => {}
+        Err(error) => return error,
+    }
     match unreleased::find_commit(connection) {
         Ok(Some(commit)) => StoreError::Unreleased { found, commit },
         Ok(None) => StoreError::Version {
@@ -116,8 +127,8 @@ fn upgrade_under_lock(path: &Path, old: OldStore) -> StoreResult<UpgradeResult> 
     check_old_schema(&connection, found)?;
     // the write lock is held: the copy is exactly what the migration starts with
     let backup = match old {
-        OldStore::Copied => back_up(path)?,
-        OldStore::NotCopied => path.to_owned(),
+        OldStore::Copied => Some(back_up(path)?),
+        OldStore::NotCopied => None,
     };
     migrate(&connection, found)?;
     database.check_unmoved()?;
@@ -185,7 +196,7 @@ fn create_missing(connection: &Connection, schema: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// Copies the store with its WAL, as of the last commit, to `postern.db.before-5` next to it, with
+/// Copies the store with its WAL, as of the last commit, to `postern.db.before-6` next to it, with
 /// the same owner and mode. Replaces the copy of an interrupted upgrade once the new one is
 /// complete.
 fn back_up(path: &Path) -> StoreResult<PathBuf> {
@@ -290,9 +301,9 @@ mod tests {
         let again = upgrade(&left).unwrap();
         assert!(matches!(
             again,
-            UpgradeResult::Upgraded { from: 3, to: 5, .. }
+            UpgradeResult::Upgraded { from: 3, to: 6, .. }
         ));
-        assert_eq!(upgrade(&left).unwrap(), UpgradeResult::UpToDate(5));
+        assert_eq!(upgrade(&left).unwrap(), UpgradeResult::UpToDate(6));
     }
 
     #[test]
@@ -332,7 +343,7 @@ mod tests {
             panic!("not upgraded")
         };
         let number = "SELECT number FROM revision";
-        let backup = Connection::open(backup).unwrap();
+        let backup = Connection::open(backup.unwrap()).unwrap();
         for (store, expected) in [(backup, 9), (open(&path).unwrap(), 10)] {
             let found: i64 = store.query_row(number, [], |row| row.get(0)).unwrap();
             assert_eq!(found, expected);

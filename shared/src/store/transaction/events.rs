@@ -81,20 +81,28 @@ impl Transaction<'_> {
         filter: &EventFilter,
         position: &str,
         order: &str,
-        (bound, limit): (i64, u32),
+        (bound, until, limit): (i64, i64, u32),
     ) -> StoreResult<Vec<(i64, AuditEvent)>> {
         // By number, not by an index for the filter: the pages are then one pass over the log.
         let sql = format!(
             "SELECT id, at, account, kind, service, origin, principal, cause FROM event NOT INDEXED \
-             WHERE {position} AND {FILTER} ORDER BY {order} LIMIT ?7"
+             WHERE {position} AND id <= ?7 AND {FILTER} ORDER BY {order} LIMIT ?8"
         );
         let (account, kind, service) = (&filter.account, filter.kind, &filter.service);
-        let (since, until) = (filter.since, filter.until);
-        self.query_rows(
-            &sql,
-            (account, kind, service, since, until, bound, limit),
-            |row| Ok((row.get(0)?, audit_event(row, 1, "an event")?)),
-        )
+        let (since, filter_until) = (filter.since, filter.until);
+        let parameters: Vec<&dyn ToColumn> = vec![
+            account,
+            &kind,
+            service,
+            &since,
+            &filter_until,
+            &bound,
+            &until,
+            &limit,
+        ];
+        self.query_rows(&sql, parameters, |row| {
+            Ok((row.get(0)?, audit_event(row, 1, "an event")?))
+        })
     }
 
     /// Adds an audit event, subject to [`crate::account::event::EventKind::daily_limit`]. Removes a
@@ -121,14 +129,14 @@ impl Transaction<'_> {
         Ok(LoggedEvent::Added)
     }
 
-    /// Returns at most `limit` events with numbers above `after`, oldest first.
+    /// Returns at most `limit` events with numbers above `after` and up to `until`, oldest first.
     pub fn events(
         &mut self,
         filter: &EventFilter,
-        after: i64,
+        (after, until): (i64, i64),
         limit: u32,
     ) -> StoreResult<Vec<(i64, AuditEvent)>> {
-        self.query_events(filter, "id > ?6", "id", (after, limit))
+        self.query_events(filter, "id > ?6", "id", (after, until, limit))
     }
 
     /// Returns at most `limit` events with numbers below `before`, newest first.
@@ -138,7 +146,7 @@ impl Transaction<'_> {
         before: i64,
         limit: u32,
     ) -> StoreResult<Vec<(i64, AuditEvent)>> {
-        self.query_events(filter, "id < ?6", "id DESC", (before, limit))
+        self.query_events(filter, "id < ?6", "id DESC", (before, i64::MAX, limit))
     }
 
     /// Returns the newest events of a time, newest first, at most `limit`.

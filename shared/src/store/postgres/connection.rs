@@ -145,7 +145,8 @@ impl Server {
             .application_name("postern")
             .options(SETTINGS)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .connect_timeout(limit)
+            // to each address of the host
+            .connect_timeout(limit / 2)
             .tcp_user_timeout(Duration::from_secs(20))
             .keepalives_idle(Duration::from_secs(10))
             .keepalives_interval(Duration::from_secs(5))

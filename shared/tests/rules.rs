@@ -163,14 +163,7 @@ fn on_the_way_to_where_the_password_suffices_no_code_is_asked() {
         ),
         4,
     );
-    let log = test.sqlite();
-    let causes: i64 = log
-        .query_row(
-            "SELECT count(*) FROM event WHERE cause = 'gate.rule-1'",
-            [],
-            |row| row.get(0),
-        )
-        .unwrap();
+    let causes: i64 = test.number("SELECT count(*) FROM event WHERE cause = 'gate.rule-1'");
     assert_eq!(causes, 3);
     // a sign-in to an open page needs the same as every other sign-in
     for page in [

@@ -35,6 +35,7 @@ mod api {
 }
 mod attacks;
 mod beside;
+mod confinement;
 mod conformance;
 /// How a second factor is set up.
 mod enrollment {
@@ -51,6 +52,7 @@ mod enrollment {
 mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
+    mod demonstration;
     mod failover;
     mod guide;
     mod hangs;
@@ -67,6 +69,7 @@ mod gate {
     mod authelia;
     mod bad_input;
     mod checks;
+    mod container_image;
     mod containers;
     pub(crate) mod floods;
     mod log;

@@ -108,6 +108,15 @@ impl OpenTransaction<'_> {
         }
     }
 
+    /// Runs a statement whose answer nothing needs. In PostgreSQL it is sent with the next one that is
+    /// waited for, in their order, and an error is that of the next one.
+    pub(super) fn send(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<()> {
+        match self {
+            OpenTransaction::Sqlite(open) => open.execute(sql, values).map(drop),
+            OpenTransaction::Postgres(open) => open.send(sql, values),
+        }
+    }
+
     /// Runs a statement, and reads its rows as long as `read` says.
     pub(super) fn query(
         &self,

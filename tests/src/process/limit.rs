@@ -24,14 +24,15 @@ impl Limit {
             .name()
             .unwrap_or("a story")
             .to_owned();
+        let limit = time_limit();
         let (sender, ends) = channel::<()>();
         std::thread::spawn(move || {
-            if ends.recv_timeout(STORY) != Err(RecvTimeoutError::Timeout) {
+            if ends.recv_timeout(limit) != Err(RecvTimeoutError::Timeout) {
                 return;
             }
             say(&format!(
                 "{story} stood still: no end within {} s",
-                STORY.as_secs()
+                limit.as_secs()
             ));
             // The story usually waits for one of these processes. It then fails by itself, and the
             // next story begins.
@@ -45,6 +46,13 @@ impl Limit {
         });
         Limit { _ends: sender }
     }
+}
+
+/// POSTERN_TEST_STORY_LIMIT is another time limit, in seconds, for a story with a number of rounds.
+fn time_limit() -> Duration {
+    let set = std::env::var("POSTERN_TEST_STORY_LIMIT").ok();
+    set.and_then(|seconds| seconds.parse().ok())
+        .map_or(STORY, Duration::from_secs)
 }
 
 /// Prints directly to standard error: libtest keeps what a story prints until the story ends.

@@ -50,11 +50,12 @@ fn fail_over(how: End, limit: Duration) {
             println!(
                 "round {round}: promoted after {promoted:?}, access granted at each host after {granted:?}"
             );
+            assert!(granted < limit, "{granted:?}");
+            let (granted, denied) = load.all_holds();
+            println!("round {round}: {granted} sign-ins granted, {denied} acts denied");
             std::mem::swap(&mut primary, &mut standby);
             rebuild(&mut standby, &primary);
-            let (granted_count, denied) = load.all_holds();
-            println!("round {round}: {granted_count} sign-ins granted, {denied} acts denied");
-            assert!(granted < limit, "{granted:?}");
+            load.granted_everywhere_since(Instant::now());
         }
     });
 }

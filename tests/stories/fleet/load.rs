@@ -3,8 +3,8 @@
 
 use crate::pam::process::PAM_HOST;
 use std::collections::HashMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, RwLock};
 use std::thread;
 use std::time::{Duration, Instant};
 use testhost::{FleetHost, PamHost, Phone, Postern, UnusedCodes, patiently};
@@ -12,7 +12,7 @@ use testhost::{FleetHost, PamHost, Phone, Postern, UnusedCodes, patiently};
 /// Service of PAM in which the module decides alone.
 pub(crate) const SERVICE: &str = "fleet";
 /// Users at once.
-const USERS: usize = 4;
+const USERS: usize = 3;
 /// Time limit of a sign-in. PAM hosts wait as long as posternd needs for a denial.
 const SIGN_IN: Duration = Duration::from_secs(60);
 
@@ -20,6 +20,8 @@ const SIGN_IN: Duration = Duration::from_secs(60);
 pub(crate) struct Load<'a> {
     hosts: &'a [FleetHost],
     is_over: AtomicBool,
+    /// Held by each user who acts; alone by a part of the story that lets nobody act.
+    acts: RwLock<()>,
     done: Mutex<Acknowledged>,
 }
 
@@ -46,6 +48,7 @@ impl<'a> Load<'a> {
         let load = Load {
             hosts,
             is_over: AtomicBool::new(false),
+            acts: RwLock::default(),
             done: Mutex::default(),
         };
         thread::scope(|scope| {
@@ -64,7 +67,11 @@ impl<'a> Load<'a> {
             if self.is_over.load(Ordering::SeqCst) {
                 return;
             }
+            let acts = self.acts.read().expect("no user panics");
             self.live(user + number, &format!("user{user}x{number}"));
+            drop(acts);
+            // a writer that waits comes first only if no reader follows at once
+            thread::sleep(Duration::from_millis(10));
         }
     }
 
@@ -147,10 +154,11 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Verifies everything that was acknowledged since the last call. Returns how many sign-ins were
-    /// granted and how many acts were denied.
+    /// Lets nobody act, and verifies everything that was acknowledged since the last call. Returns
+    /// how many sign-ins were granted and how many acts were denied.
     #[track_caller]
     pub(crate) fn all_holds(&self) -> (usize, usize) {
+        let _nobody_acts = self.acts.write().expect("no user panics");
         let mut done = Acknowledged::default();
         self.note(|all| std::mem::swap(&mut done, all));
         let at = |number: usize| &self.hosts[number % self.hosts.len()];

@@ -2,9 +2,10 @@
 
 use nix::sys::signal::Signal;
 use std::fs;
+use std::process::Command;
 use testhost::{
-    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Web, WebClient, Wire, assert_lacks,
-    reconfigure, tcp_reply, wait_until,
+    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Web, WebClient, Wire, assert_lacks, checkout,
+    finished, reconfigure, tcp_reply, wait_until,
 };
 
 const PORT: u16 = 9118;
@@ -255,4 +256,48 @@ fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
     web.gate.signal(Signal::SIGHUP);
     web.gate
         .says("gate.operations has changed; restart the gate");
+}
+
+/// The alert rules of docs/monitoring fire for a broken gate, and not for a healthy one.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn promtool_accepts_the_alerts_and_their_tests_pass() {
+    let _host = Host::without_posternd();
+    let folder = "/run/postern-tests/monitoring";
+    let _ = fs::remove_dir_all(folder);
+    finished(
+        Command::new("cp")
+            .arg("-r")
+            .arg(checkout("docs/monitoring"))
+            .arg(folder),
+    );
+    let promtool = |words: &[&str]| {
+        let mut promtool = Command::new("promtool");
+        promtool
+            .args(words)
+            .current_dir(folder)
+            .output()
+            .expect("prometheus is installed")
+    };
+    for words in [
+        ["check", "rules", "alerts.yml"],
+        ["test", "rules", "alerts.test.yml"],
+    ] {
+        let output = promtool(&words);
+        assert!(output.status.success(), "{output:?}");
+    }
+    // The attack: a rule that never fires.
+    let path = format!("{folder}/alerts.yml");
+    let text = fs::read_to_string(&path).expect("it was copied");
+    let changed = text.replace("postern_store_up == 0", "postern_store_up == 2");
+    assert!(changed != text);
+    fs::write(&path, changed).expect("/run can be written");
+    assert!(
+        !promtool(&["test", "rules", "alerts.test.yml"])
+            .status
+            .success()
+    );
+    let dashboard = fs::read_to_string(format!("{folder}/dashboard.json")).expect("it was copied");
+    let dashboard: serde_json::Value = serde_json::from_str(&dashboard).expect("JSON");
+    assert_eq!(dashboard["title"], "Postern");
 }

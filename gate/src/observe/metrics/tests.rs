@@ -156,3 +156,61 @@ fn a_cause_has_few_values() {
         assert_eq!(without_number(cause), label);
     }
 }
+
+/// Returns the words of a text that begin as the names of metrics do.
+fn metrics_named_in(text: &str) -> HashSet<&str> {
+    let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+    words.filter(|word| word.starts_with("postern_")).collect()
+}
+
+/// Returns the values that a text requires of a label.
+fn values_of<'a>(label: &str, text: &'a str) -> Vec<&'a str> {
+    let text = text.split(label).skip(1);
+    let value = |rest: &'a str| {
+        let rest = rest.strip_prefix("!=").or(rest.strip_prefix('='))?;
+        rest.trim_start_matches(['\\', '"'])
+            .split(['\\', '"'])
+            .next()
+    };
+    text.filter_map(value).collect()
+}
+
+/// The files of docs/monitoring use metrics and labels that the gate has, and the dashboard shows
+/// every metric.
+#[test]
+fn the_alerts_and_the_dashboard_use_metrics_that_exist() {
+    const ALERTS: &str = include_str!("../../../../docs/monitoring/alerts.yml");
+    const DASHBOARD: &str = include_str!("../../../../docs/monitoring/dashboard.json");
+    let metrics = Metrics::new();
+    metrics.count_check(ProxyKind::Nginx, CheckLabel::Allow, Duration::ZERO);
+    metrics.count_sign_in("refused", "code-wrong");
+    metrics.count_mail(MailResult::Sent);
+    metrics.count_rejection("store", AdmissionRefusal::Capacity);
+    let text = metrics.text(&HEALTH);
+    let samples = read(&text);
+    let exported: HashSet<&str> = samples
+        .keys()
+        .flat_map(|sample| sample.split('{').next())
+        .collect();
+    let results = ["accepted", "refused", "failed", "sent"];
+    for text in [ALERTS, DASHBOARD] {
+        let used = metrics_named_in(text);
+        let unknown: Vec<_> = used.difference(&exported).collect();
+        assert!(used.len() > 8 && unknown.is_empty(), "{unknown:?}");
+        for value in values_of("result", text) {
+            let is_check = CheckLabel::ALL.iter().any(|label| label.name() == value);
+            assert!(is_check || results.contains(&value), "result={value}");
+        }
+    }
+    let shown = metrics_named_in(DASHBOARD);
+    let not_shown = exported
+        .difference(&shown)
+        .filter(|name| !name.ends_with("_sum") && !name.ends_with("_count"));
+    assert_eq!(not_shown.collect::<Vec<_>>(), Vec::<&&str>::new());
+    // the attack: a name with a typing error, and a result that does not exist
+    assert!(!exported.contains("postern_check_total"));
+    assert_eq!(
+        values_of("result", "{result!=\"sent\"}, {result=\\\"gone\\\"}"),
+        ["sent", "gone"]
+    );
+}

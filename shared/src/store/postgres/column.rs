@@ -31,6 +31,53 @@ impl ToSql for Value<'_> {
     to_sql_checked!();
 }
 
+/// A value of a statement that is sent, while its answer is not waited for.
+#[derive(Debug)]
+pub(super) enum OwnedValue {
+    Null,
+    Integer(i64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl From<&Value<'_>> for OwnedValue {
+    fn from(value: &Value<'_>) -> OwnedValue {
+        match value {
+            Value::Null => OwnedValue::Null,
+            Value::Integer(number) => OwnedValue::Integer(*number),
+            Value::Text(text) => OwnedValue::Text(text.to_string()),
+            Value::Blob(bytes) => OwnedValue::Blob(bytes.to_vec()),
+        }
+    }
+}
+
+impl OwnedValue {
+    pub(super) fn value(&self) -> Value<'_> {
+        match self {
+            OwnedValue::Null => Value::Null,
+            OwnedValue::Integer(number) => Value::Integer(*number),
+            OwnedValue::Text(text) => Value::Text(Cow::Borrowed(text)),
+            OwnedValue::Blob(bytes) => Value::Blob(bytes),
+        }
+    }
+}
+
+impl ToSql for OwnedValue {
+    fn to_sql(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.value().to_sql(kind, out)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
 impl<'a> FromSql<'a> for Value<'a> {
     fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Value<'a>, Box<dyn Error + Sync + Send>> {
         Ok(match *kind {

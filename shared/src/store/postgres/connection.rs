@@ -1,17 +1,20 @@
 //! One connection to PostgreSQL. Every wait has a limit, also where the server or the network does
 //! not answer at all: what exceeds it closes the connection.
 
+use super::column::OwnedValue;
 use super::dialect;
 use super::error::with_causes;
 use super::listener::Messages;
+use super::primary::LastCommit;
 use super::tls::VerifiedTls;
 use crate::config::{PostgresUrl, StoreConfig, read_secret_line};
 use crate::store::column::Value;
 use crate::store::{StoreError, StoreResult};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -92,6 +95,8 @@ impl Server {
             client: Arc::new(client),
             runtime: Some(runtime),
             statements: Default::default(),
+            unanswered: RefCell::default(),
+            last_commit: LastCommit::default(),
             is_lost: Cell::new(false),
         })
     }
@@ -203,9 +208,14 @@ pub(super) struct ServerConnection {
     runtime: Option<Runtime>,
     /// Statements for transactions that read, and for those that write, by the text of the store.
     statements: [HashMap<String, KnownStatement>; 2],
+    /// Statements that are sent, and whose answers nothing has waited for yet, in this order.
+    unanswered: RefCell<Vec<Unanswered>>,
+    pub(super) last_commit: LastCommit,
     /// Whether the server did not answer within a limit. Nothing is sent any more.
     is_lost: Cell<bool>,
 }
+
+type Unanswered = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
 
 struct KnownStatement {
     /// The text for PostgreSQL.
@@ -229,15 +239,33 @@ impl Drop for ServerConnection {
 }
 
 impl ServerConnection {
+    fn runtime(&self) -> &Runtime {
+        self.runtime
+            .as_ref()
+            .expect("a connection has its runtime until it is dropped")
+    }
+
+    /// Sends work, and waits for all answers up to the one to it. The first error is that of the
+    /// transaction, since the server executes nothing after it.
     pub(super) fn block_on<T>(
         &self,
         limit: Duration,
         work: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> StoreResult<T> {
-        let runtime = self
-            .runtime
-            .as_ref()
-            .expect("a connection has its runtime until it is dropped");
+        let runtime = self.runtime();
+        let unanswered = self.unanswered.take();
+        let work = async {
+            let mut work = pin!(work);
+            // what is polled is sent, so that one wait is enough for all
+            let early = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+            for earlier in unanswered {
+                earlier.await?;
+            }
+            match early {
+                Poll::Ready(result) => result,
+                Poll::Pending => work.await,
+            }
+        };
         if !self.is_lost() {
             if let Some(result) = with_limit(runtime, limit + GRACE, work) {
                 return Ok(result?);
@@ -299,6 +327,40 @@ impl ServerConnection {
         }
         let text = statement.text.clone();
         self.block_on(limit, client.execute_typed(&text, &typed(values)))
+    }
+
+    /// Sends a statement of the store, whose answer nothing needs. An error is that of the next
+    /// statement which is waited for.
+    pub(super) fn send(
+        &mut self,
+        sql: &str,
+        values: &[Value<'_>],
+        writes: bool,
+    ) -> StoreResult<()> {
+        let client = Arc::clone(&self.client);
+        let values: Vec<OwnedValue> = values.iter().map(OwnedValue::from).collect();
+        let statement = self.statement(sql, writes);
+        let mut sent: Unanswered = match &statement.uses {
+            Uses::Prepared(prepared) => {
+                let prepared = prepared.clone();
+                Box::pin(async move { client.execute_raw(&prepared, values).await })
+            }
+            Uses::Once | Uses::Again => {
+                let text = statement.text.clone();
+                Box::pin(async move {
+                    let values: Vec<_> = values.iter().map(OwnedValue::value).collect();
+                    client.execute_typed(&text, &typed(&values)).await
+                })
+            }
+        };
+        let first = poll_fn(|context| Poll::Ready(sent.as_mut().poll(context)));
+        match self.runtime().block_on(first) {
+            Poll::Ready(result) => result.map(drop).map_err(StoreError::from),
+            Poll::Pending => {
+                self.unanswered.get_mut().push(sent);
+                Ok(())
+            }
+        }
     }
 
     /// Runs a statement of the store. Returns its rows.

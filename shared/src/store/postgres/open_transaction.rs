@@ -1,4 +1,4 @@
-//! An open transaction on this store's own connection. It ends with a commit, a rollback or a closed
+//! An open transaction on a connection of the pool. It ends with a commit, a rollback or a closed
 //! connection.
 //!
 //! # Why this is as good as one writer at a time
@@ -12,6 +12,10 @@
 //!   belongs to it afterwards: codes, floors, recovery codes, the throttle, sessions, browsers. Of
 //!   two attempts at one account the second sees everything that the first committed: one code is
 //!   accepted once, one recovery code once, and as many guesses as the throttle allows.
+//! - **What is accepted once** is decided by its row itself: the commit of an accepted step, recovery
+//!   code, one-time code or mailed code needs that it raised the floor, or marked a code that was
+//!   unused. This holds without any lock, and also where two accounts have one secret, whose floor
+//!   belongs to neither.
 //! - **Unknown names and addresses.** Their throttle has no row of its own: an advisory lock on the
 //!   bucket or on the address is held from the read of the failures to the commit.
 //! - **Names.** A name is unique by its index. Spellings of a new name are compared under an advisory
@@ -25,16 +29,27 @@
 //! - **The rest** (expired rows, mail that is taken, notifications) works on rows that no other transaction
 //!   has locked, and skips the others.
 //!
+//! Every transaction begins at a server that has committed shortly before (`primary`).
+//!
 //! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each
-//! other in spite of the order end with [`StoreError::Conflict`] for one of them.
+//! other in spite of the order end with [`StoreError::Conflict`] for one of them: verifications are
+//! then repeated a few times (`engine/context/conflict.rs`), and everything else is refused.
+//!
+//! # Round trips
+//!
+//! A lock is held for as long as its transaction waits for the network. So a statement whose answer
+//! nothing needs is sent together with the next one that is waited for, at the latest with the commit.
+//! The server executes them in their order, and nothing after one that failed; what failed fails the
+//! wait, and with it the commit.
 
 use super::connection::ServerConnection;
 use super::pool::{Lease, Pool};
+use super::primary::prove_primary;
 use super::{READING, VERSION, WRITING, transfer};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
-use crate::system::clock::ClockQuestion;
+use crate::system::clock::{self, ClockQuestion};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +61,10 @@ pub(super) const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
 pub(in crate::store) struct OpenTransaction {
     connection: RefCell<Lease>,
     writes: bool,
+    /// Time since boot.
+    began: Duration,
+    /// Whether a row was changed.
+    has_changes: Cell<bool>,
     limit: Cell<Duration>,
     /// Whether a statement failed. PostgreSQL answers the commit of such a transaction with a
     /// rollback, and without an error.
@@ -59,6 +78,7 @@ impl OpenTransaction {
         let _blocked = StopsBlocked::new();
         let (limit, sql) = begin_statements(intent);
         let mut connection = pool.lease()?;
+        let began = clock::since_boot();
         let found = match run_with_clock(&connection, &sql, limit) {
             // The server may have closed the connection meanwhile. Nothing was read or written.
             Err(StoreError::Engine(_)) if connection.was_used => {
@@ -70,6 +90,8 @@ impl OpenTransaction {
         let transaction = OpenTransaction {
             connection: RefCell::new(connection),
             writes: intent != Intent::Read,
+            began,
+            has_changes: Cell::new(false),
             limit: Cell::new(limit),
             has_failed: Cell::new(false),
             has_ended: Cell::new(false),
@@ -104,7 +126,16 @@ impl OpenTransaction {
     pub(in crate::store) fn execute(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<usize> {
         let changed =
             self.run(|connection, limit| connection.execute(sql, values, self.writes, limit))?;
+        if changed > 0 {
+            self.has_changes.set(true);
+        }
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    }
+
+    /// Runs a statement whose answer nothing needs. An error is that of a later statement, or of the
+    /// commit.
+    pub(in crate::store) fn send(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<()> {
+        self.run(|connection, _| connection.send(sql, values, self.writes))
     }
 
     /// Runs a statement, and reads its rows as long as `read` says.
@@ -144,6 +175,9 @@ impl OpenTransaction {
         }
         self.end("COMMIT")?;
         let mut connection = self.connection.borrow_mut();
+        if self.has_changes.get() {
+            connection.last_commit.note(self.began);
+        }
         connection.prepare_statements(self.limit.get());
         Ok(())
     }
@@ -164,7 +198,11 @@ impl Drop for OpenTransaction {
     fn drop(&mut self) {
         if !self.has_ended.get() {
             // where that fails, the closed connection rolls back
-            let _ = self.end("ROLLBACK");
+            let is_open = self.end("ROLLBACK").is_ok();
+            if is_open && !self.has_failed.get() {
+                let mut connection = self.connection.borrow_mut();
+                connection.prepare_statements(self.limit.get());
+            }
         }
     }
 }
@@ -176,6 +214,7 @@ fn run_with_clock(
     sql: &str,
     limit: Duration,
 ) -> StoreResult<Option<i64>> {
+    prove_primary(connection)?;
     let question = ClockQuestion::ask();
     let row = connection.run(sql, limit)?;
     let number = |column: usize| row.get(column)?.as_ref()?.parse::<i64>().ok();

@@ -63,7 +63,8 @@ impl Transaction<'_> {
 
     pub(super) fn lock_rows(&self, sql: &str, parameters: impl Parameters) -> StoreResult<()> {
         match self.takes_locks() {
-            true => self.find_row(sql, parameters, |_| Ok(())).map(drop),
+            // what follows is executed once the lock is held
+            true => self.execute(sql, parameters),
             false => Ok(()),
         }
     }

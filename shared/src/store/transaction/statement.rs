@@ -5,8 +5,10 @@ use crate::store::column::{NextRow, Parameters, Row};
 use crate::store::{Intent, StoreError, StoreResult};
 
 impl Transaction<'_> {
+    /// Runs a statement whose answer nothing needs.
     pub(super) fn execute(&self, sql: &str, parameters: impl Parameters) -> StoreResult<()> {
-        self.execute_counted(sql, parameters).map(drop)
+        self.check(sql);
+        parameters.with_values(|values| self.open.send(sql, values))
     }
 
     /// Runs a statement. Returns the number of changed rows.

@@ -9,6 +9,7 @@ pub(crate) mod completions;
 pub(crate) mod email;
 #[cfg(test)]
 mod guides;
+pub(crate) mod host;
 pub(crate) mod import;
 #[cfg(test)]
 mod manual;
@@ -23,6 +24,7 @@ use check::CheckArguments;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 pub(crate) use email::EmailArguments;
+use host::HostArguments;
 pub(crate) use import::ImportArguments;
 use migrate_store::MigrateStoreArguments;
 use postern_shared::account::event::{EventKind, MAX_EVENTS};
@@ -98,6 +100,9 @@ pub(crate) enum Command {
     /// The master key and the keys that it wraps
     #[command(subcommand)]
     Key(KeyArguments),
+    /// Hosts that hold no secrets, and their servers (experimental)
+    #[command(subcommand)]
+    Host(HostArguments),
     /// Upgrade the store to the version of this program, after making a copy of it
     Upgrade,
     /// Write a backup of the store to one sealed file, while services run
@@ -127,6 +132,7 @@ impl Command {
                 | Command::AppPassword(AppPasswordArguments::List(_))
                 | Command::Browser(BrowserArguments::List(_))
                 | Command::Session(List::List(_))
+                | Command::Host(HostArguments::List)
         )
     }
 

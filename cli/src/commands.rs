@@ -9,6 +9,7 @@ mod check;
 mod disable;
 mod edit;
 mod email;
+mod host;
 mod import;
 mod init;
 mod key;
@@ -28,6 +29,7 @@ mod upgrade;
 mod verify;
 
 use crate::arguments::app_password::AppPasswordArguments;
+use crate::arguments::host::HostArguments;
 use crate::arguments::{
     AccountArguments, Arguments, AuthenticatorArguments, BrowserArguments, Command, EmailArguments,
     KeyArguments, List,
@@ -88,6 +90,10 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> CommandResult {
         Command::Import(what) => import::run(run, what),
         Command::PrintConfig(what) => print_config::run(run, what),
         Command::Key(KeyArguments::Rotate(what)) => key::rotate(run, what),
+        Command::Host(HostArguments::Invite(what)) => host::invite(run, what),
+        Command::Host(HostArguments::Join(what)) => host::join(run, what),
+        Command::Host(HostArguments::List) => host::list(run),
+        Command::Host(HostArguments::Revoke(what)) => host::revoke(run, what),
         Command::Log(what) => log::run(run, what),
         Command::Upgrade => upgrade::run(run),
         Command::Backup(what) => backup::run(run, what),

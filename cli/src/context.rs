@@ -48,7 +48,20 @@ impl Invocation<'_> {
 
     /// Opens the engine under the configuration, as user `posternd`.
     pub(crate) fn engine(self) -> CommandResult<Engine> {
-        open(self.config()?)
+        let config = self.config()?;
+        if config.fleet.is_host() {
+            let servers: Vec<_> = config
+                .fleet
+                .servers
+                .iter()
+                .map(ToString::to_string)
+                .collect();
+            return Err(CommandFailure::new(format_args!(
+                "this host has no store: the servers in fleet.servers decide; run this on one of them: {}",
+                servers.join(", ")
+            )));
+        }
+        open(config)
     }
 }
 

@@ -6,6 +6,7 @@ mod backend;
 mod check;
 mod commands;
 mod context;
+mod fleet;
 mod key_writer;
 mod root_process;
 mod store_files;

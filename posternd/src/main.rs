@@ -8,7 +8,9 @@
 use postern_shared::config::DEFAULT_PATH;
 use postern_shared::config::email::COMMAND_SOCKET;
 use posternd::daemon::log::{log, write_line};
+use posternd::fleet::FleetServers;
 use posternd::mail::{MailThread, command};
+use posternd::server::fleet_socket::FleetSocket;
 use posternd::server::host_socket::serve_hosts;
 use posternd::server::peer::warn_of_hidden_processes;
 use posternd::server::service::Daemon;
@@ -69,8 +71,10 @@ fn serve(sockets: ListeningSockets) -> io::Result<()> {
     let mut daemon = Daemon::prepare()?;
     warn_of_hidden_processes();
     let mail = MailThread::start(DEFAULT_PATH.into(), COMMAND_SOCKET.into())?;
+    let servers = FleetServers::start(DEFAULT_PATH.into())?;
+    FleetSocket::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
-        serve_hosts(&mut daemon, listener)?;
+        serve_hosts(&mut daemon, listener, servers)?;
     }
     if let Some(listener) = sockets.pam {
         UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut daemon, listener)?;

@@ -11,6 +11,7 @@
 //!   otpauth URIs, QR codes, and the files of other systems that hold authenticators.
 //! - `crypto`: master key, data keys, sealing, keyed hashes, password hashes.
 //! - `config`: postern.toml.
+//! - `fleet`: TLS between the hosts of a fleet and their servers, and the files of a host.
 //! - `policy`: who must give a second factor; the gate's rules; groups.
 //! - `verify`: the decision about one input, time windows, throttle. Pure functions of values, time included.
 //! - `token`: sealed tokens between two requests, and the session cookie.
@@ -24,6 +25,7 @@ pub mod config;
 pub mod credential;
 pub mod crypto;
 pub mod engine;
+pub mod fleet;
 pub mod network;
 pub mod policy;
 pub mod protocol;

@@ -243,7 +243,7 @@ fn a_store_of_another_version_is_refused_by_number() {
     let error = Engine::open(config).err().unwrap().to_string();
     assert_contains(
         &error,
-        "the store has version 7, this program knows version 5",
+        "the store has version 7, this program knows version 6",
     );
 }
 

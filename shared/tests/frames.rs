@@ -23,6 +23,16 @@ fn whatever_a_module_sends_is_read_one_way_or_refused() {
 }
 
 #[test]
+fn whatever_a_host_of_a_fleet_sends_is_read_one_way_or_refused() {
+    try_all("from_fleet_host", 6_000, frames::server_reads);
+}
+
+#[test]
+fn whatever_a_server_of_a_fleet_sends_is_read_one_way_or_refused() {
+    try_all("from_fleet_server", 6_000, frames::host_reads);
+}
+
+#[test]
 fn whatever_posternd_replies_to_a_command_is_understood_one_way_or_refused() {
     try_all("to_command", 6_000, frames::command_reads);
 }

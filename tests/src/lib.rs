@@ -38,6 +38,7 @@ mod pam {
 mod postern {
     pub(crate) mod command;
     pub(crate) mod daemon;
+    pub(crate) mod fleet;
     pub(crate) mod previous;
     pub(crate) mod store;
 }
@@ -90,6 +91,7 @@ pub use pam::pam_peer::PamPeer;
 pub use pam::password_helper::PasswordHelper;
 pub use postern::command::{CommandOutput, Postern};
 pub use postern::daemon::{HOST_SOCKET, PAM_SOCKET, PROGRAM, Posternd, REAL_PROGRAM};
+pub use postern::fleet::FleetServer;
 pub use postern::previous::{install_previous_module, install_previous_posternd};
 pub use postern::store::Store;
 pub use process::processes::{

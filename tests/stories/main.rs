@@ -63,6 +63,11 @@ mod fleet {
     mod several_hosts;
     mod split;
 }
+/// Hosts that hold no secrets, and their servers.
+mod hosts {
+    mod attacks;
+    mod sign_in;
+}
 /// The gate as a process: checks, units, floods.
 mod gate {
     mod activation;

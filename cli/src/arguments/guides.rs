@@ -13,6 +13,9 @@ fn documents() -> Vec<PathBuf> {
     let guides = std::fs::read_dir(checkout().join("docs/guides")).unwrap();
     let mut documents: Vec<_> = guides.map(|entry| entry.unwrap().path()).collect();
     documents.push(checkout().join("README.md"));
+    for page in ["defaults", "standards", "support"] {
+        documents.push(checkout().join(format!("docs/{page}.md")));
+    }
     documents
 }
 
@@ -77,6 +80,11 @@ fn every_command_in_readme_and_guides_parses() {
             for mut words in words(&line) {
                 if words[0] == "sudo" {
                     words.remove(0);
+                }
+                // in a container: docker compose run OPTION... postern ...
+                let service = words.iter().position(|word| word == "postern");
+                if words[0] == "docker" {
+                    words.drain(..service.unwrap_or(0));
                 }
                 if words[0] == "postern" {
                     count += 1;

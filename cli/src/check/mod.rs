@@ -7,6 +7,7 @@
 //!   its validation.
 //! - `store`: key file and store. `daemons`: posternd and the gate.
 //! - `pam`: the stacks of /etc/pam.d, and the units of PAM hosts. `sshd`: `sshd -T`.
+//! - `fleet`: a host without a store, and its servers.
 //! - `gate`: proxies and certificate. `policy`, `mail`, `clock`.
 //! - `report`: runs them all.
 //! - `url`: attacks an application through its real proxy, from outside.
@@ -17,6 +18,7 @@ mod clock;
 pub(crate) mod configuration;
 mod daemons;
 mod finding;
+mod fleet;
 mod machine;
 mod mail;
 mod policy;

@@ -7,7 +7,7 @@ use crate::check::machine::Machine;
 use crate::check::pam::services as pam_services;
 use crate::check::sshd::access::AccountNeed;
 use crate::check::sshd::facts::SshdFacts;
-use crate::check::{clock, configuration, daemons, mail, policy, store};
+use crate::check::{clock, configuration, daemons, fleet, mail, policy, store};
 use crate::context::{self, Invocation};
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use postern_shared::account::name::UserName;
@@ -56,8 +56,10 @@ fn all_findings(path: &Path) -> Vec<Finding> {
         }
         None => None,
     };
-    if let Some(config) = &config {
-        findings.extend(store::findings(machine, config));
+    match &config {
+        Some(config) if config.fleet.is_host() => findings.extend(fleet::findings(machine, config)),
+        Some(config) => findings.extend(store::findings(machine, config)),
+        None => {}
     }
     findings.extend(pam_services::findings(machine));
     if let Some(sshd) = &sshd {
@@ -72,7 +74,9 @@ fn all_findings(path: &Path) -> Vec<Finding> {
     }
     findings.extend(clock::findings(machine));
     let text = machine.read(path).unwrap_or_default();
-    let is_readable = |config: &Config| machine.is_root() && store::is_set_up(machine, config);
+    let is_readable = |config: &Config| {
+        machine.is_root() && !config.fleet.is_host() && store::is_set_up(machine, config)
+    };
     if let Some(config) = config.filter(is_readable) {
         findings.extend(with_engine(path, config, &text, sshd.as_ref()));
     }

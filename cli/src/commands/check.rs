@@ -67,7 +67,7 @@ fn rule(
         method: method.as_str(),
         address: what.from,
     };
-    let exempt_all = config.policy.exempts_everyone(SERVICE, what.from);
+    let exempt_all = config.policy.exempts_everyone(SERVICE, what.from, None);
     let (groups, decision, code) = match &what.user {
         Some(name) => {
             let rehearsed = context::open(config)?.policy().test_rules(name, &request)?;

@@ -16,6 +16,11 @@ pub(super) fn run(run: Invocation<'_>) -> CommandResult {
     if let Some(problem) = &in_force.fallback {
         run.output.warn(problem)?;
     }
+    if in_force.config.fleet.is_host() {
+        return run.output.done(
+            "this host has no store: the servers in fleet.servers decide; nothing was changed",
+        );
+    }
     // An error here is ignored: the upgrade itself reports a file that is missing or not trusted.
     if store::has_current_version(&in_force.config.store).unwrap_or(false) {
         context::give_root_up(&mut in_force.config)?;

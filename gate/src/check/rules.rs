@@ -136,6 +136,7 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
         service: SERVICE,
         address,
         completed_methods: site.gate().first_factor.completed_methods(),
+        host: None,
     };
     passed.is_full(policy, &subject)
 }

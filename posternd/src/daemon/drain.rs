@@ -17,8 +17,11 @@ pub struct OpenConnections {
 struct DrainState {
     draining: bool,
     next: u64,
-    open: BTreeMap<u64, Arc<UnixStream>>,
+    open: BTreeMap<u64, EndInput>,
 }
+
+/// Shuts a connection down for reading.
+type EndInput = Box<dyn Fn() + Send>;
 
 /// An open connection, until this is dropped.
 #[must_use]
@@ -41,10 +44,19 @@ impl OpenConnections {
 
     /// Counts a connection as open.
     pub fn enter(&self, stream: &Arc<UnixStream>) -> OpenConnection<'_> {
+        let stream = Arc::clone(stream);
+        self.enter_with(move || {
+            // the peer may have closed the connection
+            let _ = stream.shutdown(Shutdown::Read);
+        })
+    }
+
+    /// Counts a connection as open; `end_input` shuts it down for reading.
+    pub fn enter_with(&self, end_input: impl Fn() + Send + 'static) -> OpenConnection<'_> {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
-        state.open.insert(number, Arc::clone(stream));
+        state.open.insert(number, Box::new(end_input));
         OpenConnection { all: self, number }
     }
 
@@ -69,9 +81,8 @@ impl OpenConnections {
     /// Shuts every connection down for reading: a conversation that waits for input ends.
     /// Instructions are still sent.
     pub fn end_input(&self) {
-        for stream in self.state().open.values() {
-            // the peer may have closed the connection
-            let _ = stream.shutdown(Shutdown::Read);
+        for end_input in self.state().open.values() {
+            end_input();
         }
     }
 

@@ -136,7 +136,10 @@ fn headline(event: &AuditEvent) -> &'static str {
         | EventKind::KeysRenewed
         | EventKind::BackupMade
         | EventKind::StoreRestored
-        | EventKind::StoreMoved => "something was changed",
+        | EventKind::StoreMoved
+        | EventKind::HostInvited
+        | EventKind::HostJoined
+        | EventKind::HostRevoked => "something was changed",
     }
 }
 

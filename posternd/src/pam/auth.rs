@@ -175,10 +175,11 @@ impl PamConversation<'_> {
     /// Authenticates before the first factor: prompt, text and timing are the same for every name.
     fn authenticate_before_first_factor(&self) -> HookResult {
         let context = self.context(Phase::Before);
-        let exempts = self
-            .config
-            .policy
-            .exempts_everyone(self.service.as_str(), self.origin.certain_address());
+        let exempts = self.config.policy.exempts_everyone(
+            self.service.as_str(),
+            self.origin.certain_address(),
+            self.engine.fleet_host(),
+        );
         if let Some(rule) = exempts.filter(|_| self.engine.trusts_claims()) {
             // the engine is used all the same: a store that cannot be read denies access here too
             let policy = self.find_requirement(context)?;

@@ -4,6 +4,7 @@
 //! MUST take the requester from the kernel, and nothing about it from the host.
 
 use crate::workers::engines::Worker;
+use postern_shared::account::host::{HostName, JoinedHost};
 use postern_shared::account::name::UserName;
 use postern_shared::config::{Config, GracePeriod};
 use postern_shared::credential::input::{InputReading, LONGEST};
@@ -13,13 +14,14 @@ use postern_shared::engine::{
     PamGrant, PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
     report_waiting,
 };
-use postern_shared::policy::groups::{NamedGroups, PersonGroups};
+use postern_shared::policy::groups::{GroupMembership, NamedGroups, PersonGroups, UnresolvedGroup};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::system::clock::{self, ClockError, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fmt, thread};
 use zeroize::Zeroizing;
@@ -44,6 +46,43 @@ pub enum EngineAccess {
     Worker(Worker),
     /// An engine of posternd's, for a host of this user's.
     User(Worker, User),
+    /// An engine of posternd's, for a host of a fleet.
+    Host(Worker, Arc<FleetHost>),
+}
+
+/// A host of a fleet, and what it states of the user who signs in.
+#[derive(Clone, Debug)]
+pub struct FleetHost {
+    pub host: JoinedHost,
+    /// The user whose groups these are.
+    pub user: Option<UserName>,
+    /// Memberships in the groups that the policy named when the host asked.
+    pub groups: Vec<(String, GroupMembership)>,
+}
+
+impl FleetHost {
+    /// Returns the memberships of an account in these groups. What the host does not state is
+    /// unknown.
+    fn find_memberships<'a>(
+        &self,
+        account: &UserName,
+        named: impl IntoIterator<Item = &'a str>,
+    ) -> PersonGroups {
+        let mut groups = PersonGroups::default();
+        for name in named {
+            let stated = self.groups.iter().find(|(stated, _)| stated == name);
+            let stated = stated.filter(|_| self.user.as_ref() == Some(account));
+            groups = match stated.map(|(_, membership)| *membership) {
+                Some(GroupMembership::Yes) => groups.with_groups([name]),
+                Some(GroupMembership::No) => groups,
+                // another account may be in a group of Postern's own
+                Some(GroupMembership::Unknown) | None => {
+                    groups.with_unresolved([name], UnresolvedGroup::NoSuchGroup)
+                }
+            };
+        }
+        groups
+    }
 }
 
 /// A user of this host, as the kernel states.
@@ -62,6 +101,8 @@ pub(crate) struct EngineClient {
     worker: Option<Worker>,
     /// The user whom the host runs as, if not root.
     user: Option<User>,
+    /// The host of a fleet that asks.
+    fleet_host: Option<Arc<FleetHost>>,
     /// Warnings for the log.
     warnings: RefCell<Vec<EngineWarning>>,
 }
@@ -72,15 +113,17 @@ type ClientResult<R> = Result<R, Box<dyn Error>>;
 
 impl EngineClient {
     pub(crate) fn new(access: EngineAccess, config: &Config) -> EngineClient {
-        let (worker, user) = match access {
-            EngineAccess::Store => (None, None),
-            EngineAccess::Worker(worker) => (Some(worker), None),
-            EngineAccess::User(worker, user) => (Some(worker), Some(user)),
+        let (worker, user, fleet_host) = match access {
+            EngineAccess::Store => (None, None, None),
+            EngineAccess::Worker(worker) => (Some(worker), None, None),
+            EngineAccess::User(worker, user) => (Some(worker), Some(user), None),
+            EngineAccess::Host(worker, host) => (Some(worker), None, Some(host)),
         };
         EngineClient {
             config: Box::new(config.clone()),
             worker,
             user,
+            fleet_host,
             warnings: RefCell::default(),
         }
     }
@@ -89,6 +132,11 @@ impl EngineClient {
     /// address.
     pub(crate) fn trusts_claims(&self) -> bool {
         self.user.as_ref().is_none_or(|user| user.is_service)
+    }
+
+    /// Returns the host of a fleet that asks.
+    pub(crate) fn fleet_host(&self) -> Option<&HostName> {
+        self.fleet_host.as_ref().map(|fleet| &fleet.host.name)
     }
 
     /// Returns the warnings since the last call.
@@ -103,9 +151,10 @@ impl EngineClient {
 
     /// Returns the same, with another name of root for the audit log.
     pub(crate) fn requester_named<'a>(&'a self, root: Requester<'a>) -> Requester<'a> {
-        match &self.user {
-            None => root,
-            Some(User { uid, name, .. }) => Requester::Owner { name, uid: *uid },
+        match (&self.user, &self.fleet_host) {
+            (Some(User { uid, name, .. }), _) => Requester::Owner { name, uid: *uid },
+            (None, Some(host)) => Requester::Host(&host.host),
+            (None, None) => root,
         }
     }
 
@@ -278,6 +327,10 @@ impl EngineClient {
             .user
             .as_ref()
             .is_none_or(|user| user.is_service || user.name == *account);
+        if let Some(host) = &self.fleet_host {
+            let named = self.config.policy.named_groups();
+            return Some((account.clone(), host.find_memberships(account, named)));
+        }
         if self.worker.is_none() || !may_ask {
             return None;
         }

@@ -3,7 +3,7 @@
 //!
 //! MUST NOT let a host that is not root's choose a configuration.
 
-pub use super::engine_access::{EngineAccess, User};
+pub use super::engine_access::{EngineAccess, FleetHost, User};
 pub use super::host::{MarkNotRemoved, NoAnswer, PamHost, PamItem};
 pub use super::log::LogFields;
 pub(crate) use super::options::{first_factor, is_sshd};
@@ -22,6 +22,16 @@ pub fn run_hook(hook: PamFunction, host: &dyn PamHost, options: &[String]) -> Pa
         }
     };
     result.unwrap_or_else(PamFunctionResult::Denied)
+}
+
+/// Denies a hook of a user's host on a host of a fleet: a server is asked for root's hosts only.
+pub fn refuse_on_fleet_host(host: &dyn PamHost, hook: PamFunction) -> PamFunctionResult {
+    let why = "this host asks its servers for PAM hosts that run as root only";
+    let denied = PamFunctionResult::Denied(deny(host, Denial::Unavailable, &why));
+    match hook.may_end(denied) {
+        true => denied,
+        false => PamFunctionResult::NotNeeded,
+    }
 }
 
 /// Denies a hook whose options name a configuration: only root's hosts may choose one.

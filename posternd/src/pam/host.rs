@@ -4,7 +4,9 @@
 use super::engine_access::EngineAccess;
 use nix::errno::Errno;
 use nix::unistd::getpid;
+use postern_shared::account::name::UserName;
 use postern_shared::config::file::{self, ConfigError, CurrentConfig};
+use postern_shared::policy::groups;
 use postern_shared::protocol::{Echo, Severity};
 use postern_shared::system::process::HostProcess;
 use std::fmt;
@@ -40,6 +42,13 @@ pub trait PamHost {
     /// # Errors
     /// Those of the name service: wrong codes of this user could not be counted under the name.
     fn real_user(&self) -> Result<Option<String>, Errno>;
+    /// Returns the host's own spelling of a user's name; `None` if the host does not know the user.
+    ///
+    /// # Errors
+    /// Those of the name service.
+    fn own_spelling(&self, name: &UserName) -> Result<Option<String>, Errno> {
+        Ok(groups::find_user_by_name(name)?.map(|entry| entry.name))
+    }
     /// Returns the host process, as the kernel states: this process, unless the host is at the
     /// other end of a connection.
     fn process(&self) -> HostProcess {

@@ -7,9 +7,10 @@ use crate::daemon::configuration::CONFIGURATION;
 use crate::workers::engines::Worker;
 use nix::errno::Errno;
 use nix::unistd::{self, Uid};
-use postern_shared::account::name::is_plain_name;
+use postern_shared::account::name::{UserName, is_plain_name};
 use postern_shared::config::file::{ConfigError, CurrentConfig};
-use postern_shared::policy::groups;
+use postern_shared::policy::groups::{self, GroupMembership, NamedGroups};
+use postern_shared::protocol::fleet::{HostFacts, LookedUpUser};
 use postern_shared::protocol::{
     DecodeError, Echo, FrameError, Instruction, PamFunctionResult, PamTransaction, RelayReply,
     Severity, receive, send,
@@ -37,6 +38,8 @@ pub struct RemoteHost<'a, S> {
     configuration: RefCell<Option<Result<CurrentConfig, ConfigError>>>,
     /// Writes log lines; the module writes them where this is not set.
     log: Option<WriteLog<'a>>,
+    /// What a host of a fleet has looked up.
+    facts: Option<HostFacts>,
     connection: RefCell<ModuleConnection<S>>,
 }
 
@@ -104,11 +107,20 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
             access,
             configuration: RefCell::default(),
             log: None,
+            facts: None,
             connection: RefCell::new(ModuleConnection {
                 stream,
                 waiting: Vec::new(),
                 failed: None,
             }),
+        }
+    }
+
+    /// Uses what a host of a fleet has looked up: its users and groups are not those of this machine.
+    pub fn with_facts(self, facts: HostFacts) -> RemoteHost<'a, S> {
+        RemoteHost {
+            facts: Some(facts),
+            ..self
         }
     }
 
@@ -153,7 +165,7 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
     fn user(&self) -> Option<&User> {
         match &self.access {
             EngineAccess::User(_, user) => Some(user),
-            EngineAccess::Store | EngineAccess::Worker(_) => None,
+            EngineAccess::Store | EngineAccess::Worker(_) | EngineAccess::Host(..) => None,
         }
     }
 
@@ -210,11 +222,21 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         if let Some(user) = self.user() {
             return Ok(Some(user.name.to_string()));
         }
+        if let Some(facts) = &self.facts {
+            return looked_up(&facts.real_user);
+        }
         let uid = Uid::from_raw(self.transaction.real_uid);
         if uid.is_root() {
             return Ok(None);
         }
         local_name(uid, groups::find_user_by_uid(uid)).map(Some)
+    }
+
+    fn own_spelling(&self, name: &UserName) -> Result<Option<String>, Errno> {
+        match &self.facts {
+            Some(facts) => looked_up(&facts.user),
+            None => Ok(groups::find_user_by_name(name)?.map(|entry| entry.name)),
+        }
     }
 
     fn process(&self) -> HostProcess {
@@ -224,6 +246,9 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     fn runs_as(&self) -> String {
         if let Some(user) = self.user() {
             return user.name.to_string();
+        }
+        if let Some(facts) = &self.facts {
+            return facts.runs_as.clone();
         }
         let uid = Uid::from_raw(self.transaction.real_uid);
         user_of(uid).unwrap_or_else(|| format!("uid {uid}"))
@@ -304,6 +329,57 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     /// passed.
     fn remove_mark(&self) -> Result<(), MarkNotRemoved> {
         Ok(())
+    }
+}
+
+/// Returns what a host of a fleet has looked up. A name that no user can have is a failed look-up.
+fn looked_up(user: &LookedUpUser) -> Result<Option<String>, Errno> {
+    match user {
+        LookedUpUser::Absent => Ok(None),
+        LookedUpUser::Failed => Err(Errno::EIO),
+        LookedUpUser::Found(name) => match std::str::from_utf8(name) {
+            Ok(name) if is_plain_name(name) => Ok(Some(name.to_owned())),
+            _ => Err(Errno::EINVAL),
+        },
+    }
+}
+
+/// Looks up what a server cannot: the user who signs in, the users of the process, and who of the
+/// groups that the policy names the user is in.
+pub(crate) fn look_up_facts(transaction: &PamTransaction, groups: &[String]) -> HostFacts {
+    let found = |entry: Result<Option<String>, Errno>| match entry {
+        Ok(Some(name)) => LookedUpUser::Found(name.into_bytes()),
+        Ok(None) => LookedUpUser::Absent,
+        Err(_) => LookedUpUser::Failed,
+    };
+    let typed = UserName::parse(transaction.user.as_deref().unwrap_or_default()).ok();
+    let entry = match &typed {
+        Some(name) => groups::find_user_by_name(name).map(|entry| entry.map(|entry| entry.name)),
+        None => Ok(None),
+    };
+    // a user whom this host does not know keeps the spelling of PAM_USER
+    let name = match &entry {
+        Ok(Some(name)) => UserName::parse(name.as_bytes()).ok(),
+        _ => typed,
+    };
+    let uid = Uid::from_raw(transaction.real_uid);
+    let real_user = match uid.is_root() {
+        true => Ok(None),
+        false => local_name(uid, groups::find_user_by_uid(uid)).map(Some),
+    };
+    let memberships = name.map(|name| {
+        let named = groups.iter().map(String::as_str);
+        NamedGroups::look_up_groups(named).find_memberships(&name)
+    });
+    let membership = |group: &String| {
+        let found = memberships.as_ref().map(|found| found.membership(group));
+        (group.clone(), found.unwrap_or(GroupMembership::Unknown))
+    };
+    HostFacts {
+        user: found(entry),
+        real_user: found(real_user),
+        runs_as: user_of(uid).unwrap_or_else(|| format!("uid {uid}")),
+        groups: groups.iter().map(membership).collect(),
     }
 }
 

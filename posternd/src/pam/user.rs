@@ -7,7 +7,6 @@ use nix::errno::Errno;
 use postern_shared::account::name::{NameError, Service, UserName, is_plain_name};
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::network::address::Address;
-use postern_shared::policy::groups;
 use postern_shared::system::name_service;
 use postern_shared::verify::origin::Origin;
 use std::fmt;
@@ -23,8 +22,8 @@ pub(crate) fn read_service(host: &dyn PamHost) -> Service {
 pub(crate) fn find_user(host: &dyn PamHost) -> Result<UserName, UserError> {
     let typed =
         UserName::parse(&host.item(PamItem::User).unwrap_or_default()).map_err(UserError::Name)?;
-    match groups::find_user_by_name(&typed) {
-        Ok(Some(entry)) => UserName::parse(entry.name.as_bytes()).map_err(UserError::Name),
+    match host.own_spelling(&typed) {
+        Ok(Some(name)) => UserName::parse(name.as_bytes()).map_err(UserError::Name),
         Ok(None) => Ok(typed),
         Err(error) => Err(UserError::Lookup(error)),
     }

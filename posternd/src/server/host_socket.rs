@@ -11,11 +11,13 @@ use super::service::Daemon;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
+use crate::fleet::{FleetServers, relay, relay_here};
 use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use postern_shared::config::DEFAULT_PATH;
 use postern_shared::protocol::{FrameError, Opening, ServerState, receive};
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
@@ -24,6 +26,7 @@ use postern_shared::system::thread_pool::ThreadPool;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Conversations at the same time, most of which wait for a user.
@@ -45,7 +48,11 @@ pub(crate) const WAITING_THREADS: usize = 4;
 ///
 /// # Errors
 /// Those of [`Daemon::accept`].
-pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()> {
+pub fn serve_hosts(
+    daemon: &mut Daemon,
+    listener: UnixListener,
+    servers: FleetServers,
+) -> io::Result<()> {
     raise_descriptor_limit();
     let conversations = Arc::new(ConnectionLimit::new(CONVERSATIONS, OF_ONE_ORIGIN));
     let opening = ConnectionLimit::new(OPENING, OF_ONE_USER);
@@ -61,7 +68,7 @@ pub fn serve_hosts(daemon: &mut Daemon, listener: UnixListener) -> io::Result<()
             return;
         };
         let conversations = Arc::clone(&conversations);
-        let shared = (Arc::clone(&engines), names.clone());
+        let shared = (Arc::clone(&engines), names.clone(), servers.clone());
         let connection = Arc::clone(&stream);
         let started = threads.spawn(move || {
             let _connection = CONNECTIONS.enter(&connection);
@@ -117,7 +124,7 @@ fn converse(
     stream: &Arc<UnixStream>,
     peer: PeerProcess,
     all: &ConnectionLimit<ClientOrigin>,
-    (engines, names): (Arc<Engines>, NameService),
+    (engines, names, servers): (Arc<Engines>, NameService, FleetServers),
     opening: ConversationPermit<Connecting>,
 ) -> Result<(), FrameError> {
     if peer.effective_uid != 0 {
@@ -156,9 +163,16 @@ fn converse(
         // the connection limit is reached, and no conversation may be ended
         return Ok(());
     };
+    // without a configuration, the conversation itself denies and says why
+    let in_force = CONFIGURATION.load_config(Path::new(DEFAULT_PATH));
+    let fleet = in_force.as_ref().map(|in_force| &in_force.config.fleet);
+    if let Some(fleet) = fleet.ok().filter(|fleet| relay_here(fleet, &transaction)) {
+        return relay(stream, *transaction, id, fleet, &servers);
+    }
     let process = HostProcess::find(peer.process).in_transaction(id);
     let access = EngineAccess::Worker(worker);
-    let host = RemoteHost::new(stream.as_ref(), *transaction, process, access);
+    let host = RemoteHost::new(stream.as_ref(), *transaction, process, access)
+        .with_configuration(in_force);
     let options = host.transaction().options.clone();
     relayed_hook::run(stream, host, &options, |_| {})
 }

@@ -1,6 +1,9 @@
 //! The sockets of posternd, their connection limits, and the signals of the service manager.
 
 pub mod connection_limit;
+mod fleet_connections;
+mod fleet_conversation;
+pub mod fleet_socket;
 pub mod host_socket;
 pub mod peer;
 mod relayed_hook;

@@ -169,7 +169,7 @@ fn accept_one(
     }
 }
 
-fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
+pub(super) fn wait_for_input(descriptor: &impl AsFd, within: Duration) -> io::Result<()> {
     let timeout = PollTimeout::try_from(within).unwrap_or(PollTimeout::MAX);
     match poll(
         &mut [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)],

@@ -5,6 +5,7 @@
 //! MUST drop root before it opens key or store, and before it reads anything of the module's.
 
 use super::relayed_hook::{self, PATIENCE, greet};
+use crate::fleet::{FleetServers, relay, relay_here};
 use crate::pam::hooks::{EngineAccess, LogFields};
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::Engines;
@@ -96,6 +97,11 @@ fn converse(
     else {
         return Err(FrameError::from(DecodeError("kind")).into());
     };
+    let fleet = configuration.as_ref().ok().map(|read| &read.config.fleet);
+    if let Some(fleet) = fleet.filter(|fleet| relay_here(fleet, &transaction)) {
+        let servers = FleetServers::default();
+        return Ok(relay(stream, *transaction, id, fleet, &servers)?);
+    }
     let options = transaction.options.clone();
     // the only conversation waits behind no other
     let _entered =

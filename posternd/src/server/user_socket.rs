@@ -13,6 +13,7 @@ use super::service::Daemon;
 use super::user_limits::{Admitted, Arriving, UserLimits};
 use crate::commands::host_password::HostPasswordHelper;
 use crate::commands::run::UserCommand;
+use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::user_log::UserLog;
 use crate::pam::hooks::{self, User};
@@ -176,6 +177,11 @@ impl UserSocket {
             RemoteHost::of_user(stream.as_ref(), transaction, process, access, Box::new(log));
         if names_file {
             let denied = hooks::refuse_config(&host, hook);
+            return host.end(denied);
+        }
+        let in_force = CONFIGURATION.load_config(&self.config);
+        if in_force.is_ok_and(|in_force| in_force.config.fleet.is_host()) {
+            let denied = hooks::refuse_on_fleet_host(&host, hook);
             return host.end(denied);
         }
         relayed_hook::run(stream, host, &options, |_| {})

@@ -9,4 +9,6 @@ pub enum ClientOrigin {
     Remote(String),
     /// The service, where the remote host is no literal address.
     Service(Vec<u8>),
+    /// The host of a fleet, by its number in the store, or one that has not joined.
+    Host(Option<i64>),
 }

@@ -108,10 +108,16 @@ pub enum EventKind {
     StoreRestored,
     /// The store was moved from another place. The event is stored under the principal's name.
     StoreMoved,
+    /// A host was invited to the fleet. The event is stored under the principal's name.
+    HostInvited,
+    /// A host joined the fleet. The event is stored under the name of root.
+    HostJoined,
+    /// A host was revoked. The event is stored under the principal's name.
+    HostRevoked,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 34] = [
+    pub const ALL: [EventKind; 37] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -146,6 +152,9 @@ impl EventKind {
         EventKind::BackupMade,
         EventKind::StoreRestored,
         EventKind::StoreMoved,
+        EventKind::HostInvited,
+        EventKind::HostJoined,
+        EventKind::HostRevoked,
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
@@ -199,6 +208,9 @@ impl EventKind {
             EventKind::BackupMade => "backup-made",
             EventKind::StoreRestored => "store-restored",
             EventKind::StoreMoved => "store-moved",
+            EventKind::HostInvited => "host-invited",
+            EventKind::HostJoined => "host-joined",
+            EventKind::HostRevoked => "host-revoked",
         }
     }
 

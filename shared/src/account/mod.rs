@@ -4,6 +4,7 @@
 
 pub mod email;
 pub mod event;
+pub mod host;
 pub mod name;
 pub mod record;
 pub mod second_factor;

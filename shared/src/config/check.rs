@@ -51,6 +51,20 @@ impl Config {
         Ok(())
     }
 
+    /// Finds the hosts of the groups that the policy names.
+    pub(super) fn resolve_host_groups(&mut self) -> Result<(), Conflict> {
+        let (policy, groups) = (&mut self.policy, &self.host_group);
+        let lists = policy.exempt.iter_mut().map(|exempt| &mut exempt.hosts);
+        for list in lists.chain([&mut policy.enroll_hosts]) {
+            list.resolve(groups).map_err(|group| {
+                let message =
+                    format!("names the group of hosts {group:?}, which [host_group] does not have");
+                Conflict::new(&["policy"], message)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Checks everything that involves more than one key.
     pub(super) fn check(&self) -> Result<(), Conflict> {
         let (count, length) = (self.recovery.set_size(), self.recovery.length.value());
@@ -81,7 +95,7 @@ impl Config {
         if self.policy.exempt.contains(&Exemption::default()) {
             return Err(Conflict::new(
                 &["policy", "exempt"],
-                "an exemption needs at least one of groups, services, networks, completed_methods",
+                "an exemption needs at least one of groups, services, networks, completed_methods, hosts",
             ));
         }
         let rules = &self.gate.rule;

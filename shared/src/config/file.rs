@@ -253,7 +253,7 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let end = "does not end with a newline (truncated?)".to_owned();
         return Err(refuse(Some(text.len()), None, end));
     }
-    let config: Config = toml::from_str(text).map_err(|error| {
+    let mut config: Config = toml::from_str(text).map_err(|error| {
         let position = error.span().map(|span| span.start);
         let key = position.and_then(|p| locate::key_at(text, p));
         if let Some(new) = key.as_deref().and_then(renamed::find_new_name) {
@@ -262,10 +262,12 @@ fn validate(path: &Path, text: &str) -> Result<Config, ConfigError> {
         let (named, message) = wording::reword(error.message(), text, error.span());
         refuse(position, named.or(key), message)
     })?;
-    config.check().map_err(|conflict| {
+    let conflict = |conflict: Conflict| {
         let position = locate::position_of(text, conflict.path);
         refuse(position, Some(conflict.path.join(".")), conflict.message)
-    })?;
+    };
+    config.resolve_host_groups().map_err(conflict)?;
+    config.check().map_err(conflict)?;
     Ok(config)
 }
 

@@ -1,5 +1,6 @@
 //! The top level of postern.toml and its smaller tables: each key with its type, range and default.
 
+use super::fleet::{FleetConfig, HostGroups};
 use super::pam::PamConfig;
 use super::policy::PolicyConfig;
 use super::secret_file::SecretText;
@@ -29,6 +30,9 @@ pub struct Config {
     pub email: email::EmailConfig,
     pub pam: PamConfig,
     pub gate: gate::GateConfig,
+    pub fleet: FleetConfig,
+    /// Groups of hosts of a fleet, for the policy.
+    pub host_group: HostGroups,
     /// Accounts that are declared here instead of enrolled by command.
     pub account: Vec<DeclaredAccount>,
 }
@@ -242,6 +246,7 @@ mod tests {
             ("[app_passwords]", ""),
             ("[email]", ""),
             ("[pam]", ""),
+            ("[fleet]", ""),
             ("[gate]", ""),
             ("[gate.tls]", "cert_file = \"/a\"\nkey_file = \"/a\""),
             ("[[gate.trusted_proxies]]", "proxy = \"nginx\"\nfrom = []"),

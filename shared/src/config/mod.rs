@@ -5,6 +5,7 @@
 mod check;
 pub mod email;
 pub mod file;
+mod fleet;
 pub mod gate;
 mod keys;
 mod named;
@@ -15,6 +16,7 @@ mod store_url;
 pub mod value;
 
 pub use check::MOST_GROUPS;
+pub use fleet::{FleetConfig, FleetListener, HostGroups, HostList, ServerUrl};
 pub use gate::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use keys::{
     AppPasswordConfig, AppPasswordsOnChange, Config, DEFAULT_PATH, DeclaredAccount,

@@ -1,6 +1,7 @@
 //! `[policy]`: who must have a second factor, who may enroll, and which sign-ins are exempt.
 //! Syntax only; [`crate::policy::requirement`] evaluates it.
 
+use super::fleet::HostList;
 use super::value::Duration;
 use crate::account::name::UserName;
 use crate::credential::completed_methods::{SshKeyFingerprint, SshMethod};
@@ -20,6 +21,8 @@ pub struct PolicyConfig {
     pub self_enroll_networks: Vec<Network>,
     pub administrators: Administrators,
     pub exempt: Vec<Exemption>,
+    /// Hosts of a fleet where a user without a second factor may enroll at a prompt.
+    pub enroll_hosts: HostList,
 }
 
 /// `policy.self_enroll`: what a first enrollment requires besides the first factor.
@@ -118,6 +121,8 @@ pub struct Exemption {
     /// Networks of the client's address.
     pub networks: Vec<Network>,
     pub completed_methods: MethodCondition,
+    /// Hosts of a fleet. The exemption applies on them, and not on the server itself.
+    pub hosts: HostList,
 }
 
 /// `policy.exempt.completed_methods`: methods and keys, and exceptions with `!`.

@@ -7,6 +7,7 @@ mod ending;
 pub use ending::InputReading;
 pub(crate) use ending::{LENGTHS, code_length_at_end};
 
+use super::app_password::AppPassword;
 use super::recovery_code;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -68,6 +69,31 @@ impl Input {
     }
 }
 
+/// Returns the number of bytes at the end of an input that can be a code or an app password, whatever
+/// the account; 0 if none can. A host of a fleet sends no others to a server.
+pub fn possible_code_length(typed: &[u8], reading: InputReading) -> usize {
+    if typed.len() > LONGEST {
+        return 0;
+    }
+    let text = Zeroizing::new(String::from_utf8_lossy(typed).into_owned());
+    if AppPassword::parse(&text).is_ok() {
+        return typed.len();
+    }
+    match reading {
+        // its bytes are those of `typed`: what cannot be decoded is no digit and no letter
+        InputReading::CodeAtEnd => code_length_at_end(&text, &LENGTHS),
+        InputReading::Whole => match Input::parse(typed) {
+            // one code, or two that follow one another, of a counter
+            Input::Digits(digits) => match matches!(digits.len(), 6 | 8 | 12 | 16) {
+                true => typed.len(),
+                false => 0,
+            },
+            Input::RecoveryCode(_) | Input::OneTimeCode(_) => typed.len(),
+            Input::Malformed => 0,
+        },
+    }
+}
+
 /// Returns the value of a decimal digit: ASCII, or Arabic, Persian and full-width, which keyboards
 /// of these scripts type.
 fn digit_value(c: char) -> Option<u8> {
@@ -105,6 +131,42 @@ mod tests {
         ] {
             digits(typed, "000042");
         }
+    }
+
+    #[test]
+    fn a_password_is_no_possible_code() {
+        let whole = |typed: &str| possible_code_length(typed.as_bytes(), InputReading::Whole);
+        let at_end = |typed: &str| possible_code_length(typed.as_bytes(), InputReading::CodeAtEnd);
+        for code in [
+            "123456",
+            "123 456",
+            "12345678",
+            "abcde-fghjk",
+            "P-ABCD-2345-FHJK",
+        ] {
+            assert_eq!(whole(code), code.len(), "{code}");
+        }
+        for password in [
+            "",
+            "hunter2",
+            "1234567",
+            "1234567890",
+            "correct horse",
+            "m\u{fffd}",
+        ] {
+            assert_eq!(whole(password), 0, "{password}");
+        }
+        assert_eq!(at_end("hunter2 123456"), 6);
+        assert_eq!(at_end("hunter2123456"), 6);
+        assert_eq!(at_end("hunter2"), 0);
+        assert_eq!(
+            possible_code_length(b"\xff\xfe123456", InputReading::CodeAtEnd),
+            6
+        );
+        assert_eq!(
+            possible_code_length(&[b'1'; LONGEST + 1], InputReading::CodeAtEnd),
+            0
+        );
     }
 
     #[test]

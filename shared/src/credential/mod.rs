@@ -5,6 +5,7 @@ pub mod app_password;
 pub mod completed_methods;
 pub mod import;
 pub mod input;
+pub mod invitation;
 pub mod otpauth_uri;
 pub mod qr;
 pub mod recovery_code;

@@ -3,11 +3,13 @@
 //! other use.
 
 mod data_keys;
+mod fleet;
 mod mail;
 #[cfg(test)]
 mod tests;
 
 pub use data_keys::{KeyPurpose, Renewal, WrappedKey};
+pub use fleet::AuthorityBinding;
 pub use mail::{LetterBinding, MailedFor, MailedHash};
 
 use super::master_key::{MasterKey, MasterKeys};

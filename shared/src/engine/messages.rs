@@ -116,6 +116,9 @@ pub const NOT_SIGNED_OUT: &str = "Your password is changed, but browsers that ar
 pub const NOT_ENROLLED: &str =
     "This account needs a second factor and has none; ask the administrator";
 
+/// Shown on a host of a fleet where no server decides.
+pub const NO_SERVER: &str = "No server answers that could check your code, so access is denied; try again later, or tell the administrator";
+
 /// Shown above the prompt where codes are mailed.
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 

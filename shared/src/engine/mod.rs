@@ -9,6 +9,7 @@ mod backup;
 mod commands;
 mod context;
 pub mod enrollment;
+mod hosts;
 mod keys;
 mod login;
 pub(crate) mod mail;
@@ -31,8 +32,8 @@ pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
 pub use context::principal::{Principal, Requester};
 pub use context::privileges;
 pub use context::subjects::{
-    AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Keys, Login,
-    Mail, Sessions, Verification,
+    AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Hosts, Keys,
+    Login, Mail, Sessions, Verification,
 };
 pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};
@@ -41,6 +42,7 @@ pub use enrollment::by_command::EnrollmentRequest;
 pub use enrollment::steps::{AfterEnrollmentCode, ShownEnrollment};
 pub use enrollment::token::{EnrollmentPermission, EnrollmentToken};
 pub use enrollment::web::AfterEnrollment;
+pub use hosts::{HostError, JoinedFleet};
 pub use keys::rotation::{EndedByRotation, RotationError, RotationReport};
 pub use login::refresh::AfterRefresh;
 pub use login::{

@@ -4,6 +4,7 @@
 //! here.
 
 use super::groups::{GroupMembership, PersonGroups};
+use crate::account::host::HostName;
 use crate::account::name::UserName;
 use crate::account::second_factor::Enrolled;
 use crate::config::{
@@ -22,6 +23,8 @@ pub struct PolicySubject<'a> {
     pub service: &'a str,
     pub address: Option<Address>,
     pub completed_methods: &'a CompletedMethods,
+    /// Host of a fleet, if the request comes from one.
+    pub host: Option<&'a HostName>,
 }
 
 /// What the policy requires.
@@ -77,6 +80,7 @@ impl PolicyConfig {
                 subject.service,
                 subject.address,
                 subject.completed_methods,
+                subject.host,
             )
         };
         if let Some(position) = self.exempt.iter().position(covers) {
@@ -91,7 +95,12 @@ impl PolicyConfig {
 
     /// Returns the position (from 1) of an exemption that applies to every user at this service and
     /// address, before any authentication method is completed.
-    pub fn exempts_everyone(&self, service: &str, address: Option<Address>) -> Option<usize> {
+    pub fn exempts_everyone(
+        &self,
+        service: &str,
+        address: Option<Address>,
+        host: Option<&HostName>,
+    ) -> Option<usize> {
         let covers = |exempt: &Exemption| {
             exempt.groups.is_empty()
                 && exempt.covers(
@@ -99,6 +108,7 @@ impl PolicyConfig {
                     service,
                     address,
                     &CompletedMethods::default(),
+                    host,
                 )
         };
         self.exempt
@@ -188,13 +198,16 @@ impl Exemption {
         service: &str,
         address: Option<Address>,
         completed: &CompletedMethods,
+        host: Option<&HostName>,
     ) -> bool {
+        let on_host = self.hosts.is_empty() || host.is_some_and(|host| self.hosts.contains(host));
         let in_group =
             self.groups.is_empty() || self.groups.iter().any(|group| groups.is_member(group));
         let at_service = self.services.is_empty() || self.services.iter().any(|s| s == service);
         let in_network = self.networks.is_empty()
             || address.is_some_and(|address| self.networks.iter().any(|n| n.contains(address)));
-        in_group
+        on_host
+            && in_group
             && at_service
             && in_network
             && (self.completed_methods == MethodCondition::default()

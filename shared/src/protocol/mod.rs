@@ -14,6 +14,7 @@ pub mod client;
 mod codec;
 mod command;
 pub mod command_request;
+pub mod fleet;
 mod frame;
 mod greeting;
 pub mod host_password;

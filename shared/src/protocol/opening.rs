@@ -169,7 +169,7 @@ impl Frame for Opening {
     }
 }
 
-fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, DecodeError> {
+pub(super) fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, DecodeError> {
     const FIELD: &str = "transaction id";
     let bytes = fields.optional_bytes(TransactionId::LENGTH, FIELD)?;
     let id = bytes.map(|bytes| bytes.try_into().map(TransactionId));
@@ -177,7 +177,7 @@ fn decode_id(fields: &mut Decoder<'_>) -> Result<Option<TransactionId>, DecodeEr
 }
 
 impl PamTransaction {
-    fn encode(&self, fields: &mut Encoder) {
+    pub(super) fn encode(&self, fields: &mut Encoder) {
         fields.u8(self.hook.number());
         fields.u32(u32::try_from(self.options.len()).unwrap_or(u32::MAX));
         for option in &self.options {
@@ -197,7 +197,7 @@ impl PamTransaction {
         fields.optional_bytes(self.mark.as_ref().map(|mark| mark.as_slice()));
     }
 
-    fn decode(fields: &mut Decoder<'_>) -> Result<PamTransaction, FrameError> {
+    pub(super) fn decode(fields: &mut Decoder<'_>) -> Result<PamTransaction, FrameError> {
         let hook = fields.one_of(PamFunction::ALL, PamFunction::number, "hook")?;
         let count = usize::try_from(fields.u32("options")?).unwrap_or(usize::MAX);
         if count > OPTIONS {

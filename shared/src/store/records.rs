@@ -4,6 +4,7 @@
 
 use crate::account::email::EmailAddress;
 use crate::account::event::AuditEvent;
+use crate::account::host::HostName;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::credential::scope::AppPasswordScope;
@@ -37,6 +38,8 @@ pub enum BucketOwner {
     Account(AccountId),
     /// One of a fixed number of buckets that names without an account share.
     UnknownName(u16),
+    /// A host of a fleet, for its wrong inputs over all accounts.
+    FleetHost(i64),
 }
 
 /// Key of a throttle bucket: owner, phase and scope.
@@ -176,23 +179,59 @@ pub enum LoggedEvent {
     TooMany,
 }
 
+/// Authority of a fleet as the store keeps it.
+pub struct AuthorityRecord {
+    /// The certificate (DER).
+    pub certificate: Vec<u8>,
+    /// The private key, sealed.
+    pub sealed: Vec<u8>,
+}
+
+/// Invitation of a host to join.
+pub struct InvitationRecord {
+    pub name: HostName,
+    pub hash: [u8; 32],
+    pub issued: Timestamp,
+    pub expires: Timestamp,
+}
+
+/// Host that has joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostRecord {
+    pub number: i64,
+    pub name: HostName,
+    /// SHA-256 of the public key.
+    pub fingerprint: [u8; 32],
+    pub joined: Timestamp,
+    /// When the certificate expires.
+    pub expires: Timestamp,
+    pub revoked: Option<Timestamp>,
+}
+
 /// Kind of a sealed value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SealedValue {
     Authenticators,
     /// Codes in queued mail.
     QueuedMail,
+    /// The key of the fleet's authority.
+    FleetAuthority,
 }
 
 impl SealedValue {
-    pub const ALL: [SealedValue; 2] = [SealedValue::Authenticators, SealedValue::QueuedMail];
+    pub const ALL: [SealedValue; 3] = [
+        SealedValue::Authenticators,
+        SealedValue::QueuedMail,
+        SealedValue::FleetAuthority,
+    ];
 }
 
 /// Row with a sealed value.
 pub struct SealedRow {
     pub sealed_in: SealedValue,
     pub number: i64,
-    pub name: UserName,
+    /// The account, if it is a value of one.
+    pub name: Option<UserName>,
     /// Associated data of the seal.
     pub associated_data: AssociatedData,
     pub sealed: Vec<u8>,

@@ -260,6 +260,7 @@ mod tests {
                 service: "web",
                 address: Address::parse(address),
                 completed_methods: &CompletedMethods::PASSWORD,
+                host: None,
             };
             let factors = CompletedFactors {
                 first: FirstFactorMethod::Password,

@@ -37,6 +37,8 @@ pub(crate) enum TokenHolder {
     Enrollment(TokenId),
     Root,
     User(u32),
+    /// The host of a fleet with this number.
+    Host(i64),
 }
 
 /// The session or proof that a token was issued for. The token is valid only while its parent is.

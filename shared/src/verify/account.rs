@@ -113,6 +113,8 @@ pub struct AccountCredentials {
     /// Seconds until the attempt's address may try again. `None` if it may try now, if there is no
     /// address, or if the scope is exempt (a trusted browser, a familiar address).
     pub address_wait: Option<u64>,
+    /// Seconds until the host of a fleet that asks may try again, if it has to wait.
+    pub host_wait: Option<u64>,
 }
 
 #[cfg(test)]
@@ -129,6 +131,7 @@ impl AccountCredentials {
             one_time_code: None,
             bucket: ThrottleBucket::default(),
             address_wait: None,
+            host_wait: None,
         }
     }
 }

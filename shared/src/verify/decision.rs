@@ -197,7 +197,11 @@ pub fn decide(
             if !fits {
                 return Decision::refuse_free(Refusal::Malformed);
             }
-            if let (Phase::Before, Some(wait)) = (attempt.phase, account.address_wait) {
+            let address_wait = match attempt.phase {
+                Phase::Before => account.address_wait,
+                Phase::After => None,
+            };
+            if let Some(wait) = address_wait.max(account.host_wait) {
                 return Decision::refuse_free(Refusal::AddressDelayed { wait });
             }
             match account.bucket.state(throttle, now) {

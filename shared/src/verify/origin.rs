@@ -1,6 +1,7 @@
 //! Origin of an attempt: the address, key, user or terminal from which an account signs in, and how
 //! far each is certain.
 
+use crate::account::host::JoinedHost;
 use crate::account::name::is_plain_name;
 use crate::credential::completed_methods::{CompletedMethods, SshKey};
 use crate::network::address::Address;
@@ -24,6 +25,8 @@ pub enum Origin {
     },
     Local(#[serde(deserialize_with = "deserialize_plain")] String),
     Terminal(#[serde(deserialize_with = "deserialize_plain")] String),
+    /// What a host of a fleet states. It counts on that host only.
+    OnHost(JoinedHost, Box<Origin>),
     Unknown,
 }
 
@@ -33,7 +36,35 @@ impl Origin {
         match self {
             Origin::Remote(address) | Origin::Claimed(address) => Some(*address),
             Origin::Key { address, .. } => *address,
+            Origin::OnHost(_, stated) => stated.address(),
             Origin::Local(_) | Origin::Terminal(_) | Origin::Unknown => None,
+        }
+    }
+
+    /// Returns the host of a fleet that states the origin.
+    pub fn host(&self) -> Option<&JoinedHost> {
+        match self {
+            Origin::OnHost(host, _) => Some(host),
+            _ => None,
+        }
+    }
+
+    /// Returns the origin as a host of a fleet states it.
+    #[must_use]
+    pub fn on_host(self, host: &JoinedHost) -> Origin {
+        match self {
+            Origin::OnHost(_, stated) => Origin::OnHost(host.clone(), stated),
+            stated => Origin::OnHost(host.clone(), Box::new(stated)),
+        }
+    }
+
+    /// Returns the key under which the address, certain or claimed, is familiar to an account. An
+    /// address that a host of a fleet states is familiar on that host only.
+    pub fn familiar_key(&self) -> Option<String> {
+        let key = self.address()?.key();
+        match self {
+            Origin::OnHost(host, _) => Some(format!("host {} {key}", host.number)),
+            _ => Some(key),
         }
     }
 
@@ -44,6 +75,9 @@ impl Origin {
         let key = self.address()?.key();
         match self {
             Origin::Claimed(_) => Some(format!("claimed {key}")),
+            Origin::OnHost(host, stated) => {
+                Some(format!("host {} {}", host.number, stated.throttle_key()?))
+            }
             _ => Some(key),
         }
     }
@@ -80,6 +114,7 @@ impl Origin {
         match self {
             Origin::Remote(address) => Some(*address),
             Origin::Key { address, .. } => *address,
+            Origin::OnHost(_, stated) => stated.certain_address(),
             Origin::Claimed(_) | Origin::Local(_) | Origin::Terminal(_) | Origin::Unknown => None,
         }
     }
@@ -107,6 +142,7 @@ impl fmt::Display for Origin {
             } => address.fmt(f),
             Origin::Local(name) => write!(f, "local user {name}"),
             Origin::Terminal(name) => write!(f, "terminal {name}"),
+            Origin::OnHost(host, stated) => write!(f, "{stated} on {}", host.name),
             Origin::Key { address: None, .. } | Origin::Unknown => f.write_str("-"),
         }
     }

@@ -31,6 +31,8 @@ pub enum ThrottleScope {
     NamelessUsers,
     /// A terminal of this host, where the process belongs to root.
     Terminal(String),
+    /// The scope on a host of a fleet, by the host's number in the store.
+    OnHost(i64, Box<ThrottleScope>),
     /// All other origins together.
     Anywhere,
 }
@@ -46,6 +48,7 @@ impl ThrottleScope {
             | ThrottleScope::VerifiedKey(_)
             | ThrottleScope::FurtherKeys
             | ThrottleScope::RecoveryCode => true,
+            ThrottleScope::OnHost(_, scope) => scope.is_exempt_from_address_count(),
             ThrottleScope::LocalUser(_)
             | ThrottleScope::NamelessUsers
             | ThrottleScope::Terminal(_)
@@ -65,6 +68,7 @@ impl ThrottleScope {
             ThrottleScope::LocalUser(name) => format!("user {name}"),
             ThrottleScope::NamelessUsers => "user #".to_owned(),
             ThrottleScope::Terminal(name) => format!("terminal {name}"),
+            ThrottleScope::OnHost(number, scope) => format!("host {number} {}", scope.store_key()),
             ThrottleScope::Anywhere => "elsewhere".to_owned(),
         }
     }

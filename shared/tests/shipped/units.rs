@@ -25,7 +25,7 @@ fn without_reason(text: &str) -> Vec<&str> {
     let lines: Vec<&str> = text.lines().collect();
     let is_restriction = |line: &str| {
         let begins = |key: &&str| line.starts_with(*key);
-        RESTRICTIONS.iter().any(|key| begins(&key))
+        RESTRICTIONS.iter().any(begins)
     };
     let pairs = lines.windows(2).filter(|pair| is_restriction(pair[1]));
     let without = pairs.filter(|pair| !pair[0].starts_with('#'));

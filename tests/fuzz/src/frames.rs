@@ -2,6 +2,7 @@
 //! targets and shared/tests/frames.rs, which needs no nightly, call these checks.
 
 use postern_shared::protocol::command_request::CommandRequest;
+use postern_shared::protocol::fleet::{HostGreeting, HostRequest, ServerReply};
 use postern_shared::protocol::{
     CommandReply, Frame, FrameError, Greeting, Instruction, Opening, RelayReply, ServerState,
     common_version, receive, send,
@@ -37,6 +38,24 @@ pub fn posternd_reads(bytes: &[u8]) -> bool {
         Some(_) => {}
     }
     while next::<RelayReply>(&mut stream).is_some() {}
+    stream.rest.is_empty()
+}
+
+/// Reads frames of a host of a fleet as a server does. Returns whether nothing else follows.
+pub fn server_reads(bytes: &[u8]) -> bool {
+    let mut stream = Stream::new(bytes);
+    while next::<HostRequest>(&mut stream).is_some() {}
+    stream.rest.is_empty()
+}
+
+/// Reads frames of a server as a host of a fleet does: a greeting, then replies. Returns whether
+/// nothing else follows.
+pub fn host_reads(bytes: &[u8]) -> bool {
+    let mut stream = Stream::new(bytes);
+    if next::<HostGreeting>(&mut stream).is_none() {
+        return false;
+    }
+    while next::<ServerReply>(&mut stream).is_some() {}
     stream.rest.is_empty()
 }
 
@@ -128,8 +147,14 @@ fn kinds(frame: &[u8]) -> usize {
         receive::<RelayReply>(&mut &*frame).is_ok(),
     ];
     let command_reply = receive::<CommandReply>(&mut &*frame).is_ok();
+    let fleet = [
+        receive::<HostGreeting>(&mut &*frame).is_ok(),
+        receive::<HostRequest>(&mut &*frame).is_ok(),
+        receive::<ServerReply>(&mut &*frame).is_ok(),
+    ];
     [greeting, opening, instruction, reply, command_reply]
         .into_iter()
+        .chain(fleet)
         .filter(|is_one| *is_one)
         .count()
 }

@@ -52,7 +52,10 @@ impl Posternd {
     }
 
     #[track_caller]
-    fn start_at(sockets: &[(&'static str, &'static str, u32)], tool: &[&'static str]) -> Posternd {
+    pub(crate) fn start_at(
+        sockets: &[(&'static str, &'static str, u32)],
+        tool: &[&'static str],
+    ) -> Posternd {
         fs::create_dir_all("/run/postern").expect("/run can be written");
         let listen = |(name, path, mode): &(&'static str, &'static str, u32)| {
             let _ = fs::remove_file(path);

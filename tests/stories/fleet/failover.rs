@@ -6,8 +6,6 @@ use super::split::{BOTH, primary_and_standby};
 use std::time::{Duration, Instant};
 use testhost::{Fleet, PostgresServer};
 
-/// Failovers of each story; tests/fleet can set another number.
-const ROUNDS: usize = 3;
 /// Times in which each host grants access again, counted from the end of the primary. The guide
 /// names them.
 const AFTER_A_CRASH: Duration = Duration::from_secs(10);
@@ -17,6 +15,19 @@ const AFTER_A_CUT: Duration = Duration::from_secs(45);
 enum End {
     Killed,
     CutOff,
+}
+
+impl End {
+    /// Returns the number of failovers of a story; tests/fleet can set another one.
+    fn rounds(self) -> usize {
+        let set = std::env::var("POSTERN_TEST_ROUNDS").ok();
+        let usual = match self {
+            End::Killed => 4,
+            // each waits for time limits
+            End::CutOff => 1,
+        };
+        set.and_then(|rounds| rounds.parse().ok()).unwrap_or(usual)
+    }
 }
 
 /// DESIGN 11: whatever was acknowledged holds across failovers.
@@ -41,7 +52,7 @@ fn fail_over(how: End, limit: Duration) {
     fleet.host.requires_totp(SERVICE, "first_factor=passed");
     Load::during(&hosts, |load| {
         load.granted_everywhere_since(Instant::now());
-        for round in 1..=rounds() {
+        for round in 1..=how.rounds() {
             let ended = Instant::now();
             end(&mut primary, how);
             standby.promote();
@@ -58,11 +69,6 @@ fn fail_over(how: End, limit: Duration) {
             load.granted_everywhere_since(Instant::now());
         }
     });
-}
-
-fn rounds() -> usize {
-    let set = std::env::var("POSTERN_TEST_ROUNDS").ok();
-    set.and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
 }
 
 fn end(primary: &mut PostgresServer, how: End) {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 /// The profiles that the kernel has loaded: a name and a mode in parentheses on each line.
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
 const FOLDER: &str = "/etc/apparmor.d";
+/// What permits the module in every profile that includes abstractions/authentication.
+const ABSTRACTION: &str = "/etc/apparmor.d/abstractions/authentication.d/postern";
 /// Modes that deny what no rule permits.
 const ENFORCED: [&str; 2] = ["(enforce)", "(kill)"];
 
@@ -61,7 +63,13 @@ fn finding(machine: &Machine, profile: &str, service: &str) -> Option<Finding> {
         let text = machine.read(path).unwrap_or_default();
         text.lines().any(permits_sockets)
     };
-    if permits(&file) || permits(&local) {
+    let has_abstraction = machine.exists(Path::new(ABSTRACTION))
+        && machine
+            .read(&file)
+            .unwrap_or_default()
+            .lines()
+            .any(includes_authentication);
+    if permits(&file) || permits(&local) || has_abstraction {
         return None;
     }
     Some(
@@ -94,6 +102,12 @@ fn file_of(machine: &Machine, profile: &str) -> Option<PathBuf> {
             rest.is_some_and(|rest| line.contains('{') && rest.starts_with([' ', '"', '{', '/']))
         })
     })
+}
+
+/// Whether a line of a profile includes abstractions/authentication, in the older form too.
+fn includes_authentication(line: &str) -> bool {
+    let line = line.trim().trim_start_matches('#');
+    line.starts_with("include ") && line.contains("<abstractions/authentication>")
 }
 
 /// Whether a line of a profile permits the sockets, or everything around them.
@@ -164,6 +178,27 @@ mod tests {
                     .iter()
                     .all(|one| one.severity == FindingSeverity::Skipped)
             );
+        }
+    }
+
+    #[test]
+    fn a_profile_with_the_abstraction_of_postern_is_not_reported() {
+        for (line, is_reported) in [
+            ("  include <abstractions/authentication>\n", false),
+            ("  #include <abstractions/authentication>\n", false),
+            ("  # include it: <abstractions/authentication>\n", true),
+            ("  include <abstractions/base>\n", true),
+        ] {
+            let root = tempfile::tempdir().unwrap();
+            let machine = Machine::at(root.path());
+            machine.write(LOADED, "/usr/sbin/cupsd (enforce)\n");
+            let text = format!("/usr/sbin/cupsd {{\n{line}}}\n");
+            machine.write("/etc/apparmor.d/usr.sbin.cupsd", &text);
+            let services = ["cups".to_owned()];
+            assert_eq!(findings(&machine, &services).len(), 1, "{line}");
+            machine.write(ABSTRACTION, "/run/postern/host.sock rw,\n");
+            let found = findings(&machine, &services);
+            assert_eq!(!found.is_empty(), is_reported, "{line}");
         }
     }
 

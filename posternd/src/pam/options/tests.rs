@@ -33,6 +33,24 @@ fn options_override_the_service_which_overrides_the_defaults() {
     assert_eq!((settings.tries, settings.prompt.as_str()), (1, "A: "));
 }
 
+/// The page of defaults states those of `[pam]`: with each of its values set, nothing changes.
+#[test]
+fn the_defaults_are_those_of_the_page() {
+    const PAGE: &str = include_str!("../../../../docs/defaults.md");
+    let rows = PAGE.lines().filter_map(|line| {
+        let (key, rest) = line.strip_prefix("| `pam.")?.split_once("` | `")?;
+        Some(format!("{key} = {}", rest.split_once("` | ")?.0))
+    });
+    let rows: Vec<String> = rows.collect();
+    assert!(rows.len() >= 12, "{rows:?}");
+    let stated: PamConfig = toml::from_str(&rows.join("\n")).unwrap();
+    assert_ne!(stated, PamConfig::default());
+    assert_eq!(
+        merged("", &stated, "login"),
+        merged("", &PamConfig::default(), "login")
+    );
+}
+
 #[test]
 fn the_defaults_are_those_of_the_manual() {
     let settings = merged("", &PamConfig::default(), "sshd");

@@ -42,7 +42,7 @@ fn a_refusal_names_file_line_key_and_range() {
     );
     assert_refused(
         "[[policy.exempt]]\n",
-        "1: policy.exempt: an exemption needs at least one of groups, services, networks, completed_methods",
+        "1: policy.exempt: an exemption needs at least one of groups, services, networks, completed_methods, hosts",
     );
     assert_refused(
         "[policy]\nrequired = \"some\"",

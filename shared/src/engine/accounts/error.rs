@@ -1,6 +1,7 @@
 //! Why an act of administration is refused. The texts say what to do next; they never contain a
 //! secret or an input.
 
+use crate::account::host::HostName;
 use crate::account::name::{Label, OtherSpelling, UserName};
 use crate::credential::scope::ScopeName;
 use crate::credential::secret::SecretError;
@@ -36,6 +37,8 @@ pub enum AdministrationError {
     /// A process of this user may not report that a password was changed.
     MayNotReportPassword(UserName),
     OnlyRoot,
+    /// A host of a fleet asks for what only a server may do.
+    NotOnHost(HostName),
     /// The code that the change requires was refused.
     Code(Refusal),
     /// A first enrollment by a user other than root requires a one-time code or the password.
@@ -116,6 +119,10 @@ impl fmt::Display for AdministrationError {
             ),
             AdministrationError::CodeUsed => f.write_str(
                 "this secret was in use here before, and this code was already accepted then; start again with the next code",
+            ),
+            AdministrationError::NotOnHost(host) => write!(
+                f,
+                "the host {host} may only ask for codes; do this on a server"
             ),
             AdministrationError::NotOwn(own) => {
                 write!(f, "only root may do this for another account than your own, {own}")

@@ -2,6 +2,7 @@
 //! them.
 //! Acts on accounts are not in this file.
 
+use crate::account::host::HostName;
 use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -100,6 +101,16 @@ impl Engine {
     ) -> Result<(Transaction<'_>, &Config, &Vault), EngineError> {
         let tx = self.store.begin(&mut self.vault, intent)?;
         Ok((tx, &self.config, &self.vault))
+    }
+
+    /// Makes certain that what was read before is in force, where a store may have been replaced (see
+    /// [`crate::store::Store::may_be_replaced`]). MUST be called where a transaction that only reads
+    /// grants access, after it.
+    pub(in crate::engine) fn confirm_read(&mut self) -> Result<(), EngineError> {
+        match self.store.may_be_replaced() {
+            true => Ok(self.begin(Intent::Attempt)?.commit()?),
+            false => Ok(()),
+        }
     }
 
     /// Erases removed secrets from the store's files.
@@ -208,6 +219,8 @@ pub enum EngineError {
         /// Time of the backup, or of the newest event.
         newest: Timestamp,
     },
+    /// A host of a fleet was revoked.
+    HostRevoked(HostName),
 }
 
 impl From<MasterKeyError> for EngineError {
@@ -253,6 +266,10 @@ impl fmt::Display for EngineError {
                 "the clock of this host shows {now}, but the backup or the store knows of {newest}: codes that were used \
                  would be valid again; set the clock, and restore then"
             ),
+            EngineError::HostRevoked(name) => write!(
+                f,
+                "the host {name} was revoked; have it join again with postern host invite and postern host join"
+            ),
         }
     }
 }
@@ -266,7 +283,7 @@ impl std::error::Error for EngineError {
             EngineError::WrongKey { .. } => None,
             EngineError::SecretFile(error) => Some(error),
             EngineError::SecretContent(_, error) => Some(error),
-            EngineError::ClockBehind { .. } => None,
+            EngineError::ClockBehind { .. } | EngineError::HostRevoked(_) => None,
         }
     }
 }

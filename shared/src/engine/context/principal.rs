@@ -4,6 +4,7 @@
 //! session has ended.
 
 use crate::account::event::{AuditEvent, EventKind};
+use crate::account::host::JoinedHost;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::engine::enrollment::pending::AccountSnapshot;
@@ -42,6 +43,9 @@ pub enum Requester<'a> {
     Owner { name: &'a UserName, uid: u32 },
     /// A web user after step-up in this session, who may change the own account.
     SteppedUp(&'a Session, &'a Origin),
+    /// A host of a fleet, for a PAM conversation. What it states counts on that host only, and it may
+    /// change no account.
+    Host(&'a JoinedHost),
 }
 
 impl Requester<'_> {
@@ -50,6 +54,7 @@ impl Requester<'_> {
             Requester::Root(name) => name,
             Requester::Owner { name, .. } => name.as_str(),
             Requester::SteppedUp(session, _) => session.name.as_str(),
+            Requester::Host(host) => host.name.as_str(),
         }
     }
 
@@ -60,6 +65,7 @@ impl Requester<'_> {
             Requester::SteppedUp(session, origin) => {
                 Principal::Session(&session.name, origin, session.id)
             }
+            Requester::Host(host) => Principal::Command(host.name.as_str()),
         }
     }
 
@@ -80,6 +86,7 @@ impl Requester<'_> {
             Requester::SteppedUp(session, _) if session.name != *account => {
                 Err(AdministrationError::NotOwn(session.name.clone()))
             }
+            Requester::Host(host) => Err(AdministrationError::NotOnHost(host.name.clone())),
             Requester::Owner { .. } | Requester::SteppedUp(..) | Requester::Root(_) => Ok(()),
         }
     }
@@ -91,7 +98,7 @@ impl Requester<'_> {
         snapshot: &AccountSnapshot,
     ) -> TokenRecipient<'b> {
         let parent = match self {
-            Requester::Root(_) | Requester::Owner { .. } => TokenParent::Peer,
+            Requester::Root(_) | Requester::Owner { .. } | Requester::Host(_) => TokenParent::Peer,
             Requester::SteppedUp(session, _) => TokenParent::session(session),
         };
         TokenRecipient {
@@ -107,6 +114,7 @@ impl Requester<'_> {
             Requester::Root(_) => TokenHolder::Root,
             Requester::Owner { uid, .. } => TokenHolder::User(*uid),
             Requester::SteppedUp(session, _) => TokenHolder::Session(session.id),
+            Requester::Host(host) => TokenHolder::Host(host.number),
         }
     }
 }

@@ -35,6 +35,11 @@ pub struct Enrollment<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
 
+/// The hosts of a fleet.
+pub struct Hosts<'e> {
+    pub(in crate::engine) engine: &'e mut Engine,
+}
+
 /// Rotation of the keys.
 pub struct Keys<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
@@ -87,6 +92,10 @@ impl Engine {
 
     pub fn enrollment(&mut self) -> Enrollment<'_> {
         Enrollment { engine: self }
+    }
+
+    pub fn hosts(&mut self) -> Hosts<'_> {
+        Hosts { engine: self }
     }
 
     pub fn keys(&mut self) -> Keys<'_> {

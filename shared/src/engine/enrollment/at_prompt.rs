@@ -156,7 +156,13 @@ impl Enrollment<'_> {
         context: PamContext<'_>,
     ) -> Result<Result<Origin, PamRefusal>, AdministrationError> {
         let (origin, phase) = self.engine.verification().trusted_claims(context)?;
-        let may_enroll = phase == Phase::After && !context.requester.owns(context.account);
+        // a host of a fleet could enroll an authenticator of its own for anyone
+        let may_enroll = phase == Phase::After
+            && !context.requester.owns(context.account)
+            && origin.host().is_none_or(|host| {
+                let policy = &self.engine.config.policy;
+                policy.enroll_hosts.contains(&host.name)
+            });
         Ok(may_enroll
             .then_some(origin)
             .ok_or_else(|| Refusal::NotEnrolled.into()))

@@ -276,6 +276,7 @@ impl EnrollmentDraft {
             one_time_code: None,
             bucket: ThrottleBucket::default(),
             address_wait: None,
+            host_wait: None,
         };
         let attempt = Attempt {
             input,

@@ -95,6 +95,7 @@ impl Keys<'_> {
                 // blocks no writer.
                 let mut before = other.begin(Intent::Read)?;
                 tx.end_key_bound()?;
+                tx.end_fleet()?;
                 let revision = tx.raise_revision()?;
                 tx.commit()?;
                 let ended = key_bound(&mut before, now);
@@ -145,7 +146,7 @@ impl Keys<'_> {
                     match vault.reseal(&row.sealed, &row.associated_data)? {
                         Resealed::Current => {}
                         Resealed::Replaced(sealed) => tx.reseal_row(row, &sealed)?,
-                        Resealed::Damaged => drop(damaged.insert(row.name.clone())),
+                        Resealed::Damaged => damaged.extend(row.name.clone()),
                     }
                 }
                 tx.commit()?;

@@ -123,6 +123,7 @@ pub(in crate::engine) fn web_requirement(
         service: SERVICE,
         address,
         completed_methods: config.gate.first_factor.completed_methods(),
+        host: None,
     };
     config.policy.evaluate_requirement(&subject, enrolled)
 }

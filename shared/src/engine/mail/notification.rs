@@ -80,7 +80,10 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::KeysRenewed
         | EventKind::BackupMade
         | EventKind::StoreRestored
-        | EventKind::StoreMoved => false,
+        | EventKind::StoreMoved
+        | EventKind::HostInvited
+        | EventKind::HostJoined
+        | EventKind::HostRevoked => false,
     }
 }
 

@@ -39,7 +39,8 @@ pub(in crate::engine) fn is_new_address(
         return Ok(false);
     };
     let (name, account) = (&record.name, record.id);
-    if is_familiar(tx, account, address)? {
+    // what a host of a fleet states reaches no mailbox
+    if origin.host().is_some() || is_familiar(tx, account, address)? {
         return Ok(false);
     }
     // Only a code makes an address familiar. A password alone is reported once, too.

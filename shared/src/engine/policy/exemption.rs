@@ -100,6 +100,7 @@ impl AccountPolicy<'_> {
             service: COMMAND,
             address: None,
             completed_methods: &CompletedMethods::default(),
+            host: None,
         };
         let policy = &self.engine.config.policy;
         Ok(policy.evaluate_requirement(&subject, Enrolled::No) == Requirement::Enrollment)

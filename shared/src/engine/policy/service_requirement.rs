@@ -24,6 +24,7 @@ impl AccountPolicy<'_> {
             service,
             address: None,
             completed_methods,
+            host: None,
         };
         let policy = &self.engine.config.policy;
         let requirement = policy.evaluate_requirement(&subject, facts.enrolled);

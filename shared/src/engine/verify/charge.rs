@@ -5,6 +5,7 @@
 //! MUST NOT refund an attempt that was not verified, except one about which the host was never
 //! asked: a stack that is slow only where the password is wrong would allow uncounted guesses.
 
+use super::bucket::HOST_WINDOW;
 use super::evaluation::Evaluation;
 use crate::account::event::EventKind;
 use crate::engine::transaction::EngineTransaction;
@@ -130,6 +131,19 @@ impl Evaluation<'_> {
             }
             Some(_) | None => Ok(None),
         }
+    }
+
+    /// Adds a failure to the host of a fleet that states the origin.
+    pub(super) fn charge_host(&mut self) -> Result<(), StoreError> {
+        let Some(bucket) = &self.host_bucket else {
+            return Ok(());
+        };
+        let now = self.tx.now;
+        let failure = ThrottleFailure { at: now, cost: 1 };
+        let since = now.minus(HOST_WINDOW);
+        self.tx
+            .add_failure(bucket, failure, WrongFactor::Code, None, since)
+            .map(drop)
     }
 
     /// Removes the failures from the request's own address. An origin without an address removes

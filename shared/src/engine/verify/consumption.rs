@@ -71,6 +71,7 @@ impl Evaluation<'_> {
             Err(refusal) => {
                 if let Some(cost) = decision.bucket_cost {
                     self.charge_bucket(cost, WrongFactor::Code)?;
+                    self.charge_host()?;
                 }
                 if decision.charges_address {
                     self.charge_address()?;

@@ -4,7 +4,7 @@
 //! `charge` and `consumption`. Nothing here commits but [`Evaluation::commit`], which the act calls.
 
 use super::attempt::VerificationRequest;
-use super::bucket::{address_failures, address_wait, throttle_scope};
+use super::bucket::{address_failures, address_wait, host_bucket, host_wait, throttle_scope};
 use crate::account::event::EventKind;
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};
@@ -38,6 +38,8 @@ pub(in crate::engine) struct Evaluation<'a> {
     pub(super) address_key: Option<String>,
     /// Key under which wrong inputs from this address are counted, over all accounts.
     pub(super) count_key: Option<String>,
+    /// Bucket in which the wrong inputs of the host of a fleet are counted, over all accounts.
+    pub(super) host_bucket: Option<BucketKey>,
     /// Whether failure times in the future were corrected, which needs a commit even if nothing
     /// else was written.
     clock_corrected: bool,
@@ -56,6 +58,20 @@ impl Engine {
     }
 }
 
+/// Refuses what a host of a fleet states once it was revoked. It is read in the transaction that
+/// decides: nothing is accepted through the host once its revocation was reported.
+pub(in crate::engine) fn refuse_revoked_host(
+    tx: &mut EngineTransaction<'_>,
+    origin: &Origin,
+) -> Result<(), EngineError> {
+    match origin.host() {
+        Some(host) if !tx.is_host_joined(host.number)? => {
+            Err(EngineError::HostRevoked(host.name.clone()))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 impl<'a> Evaluation<'a> {
     /// Loads the account, its bucket, and the failures of the request's address.
     pub(in crate::engine) fn load(
@@ -64,6 +80,7 @@ impl<'a> Evaluation<'a> {
         declared: Option<(Secret, OtpParameters)>,
     ) -> Result<Evaluation<'a>, EngineError> {
         let (config, vault, now) = (tx.config, tx.vault, tx.now);
+        refuse_revoked_host(&mut tx, request.origin)?;
         let record = match tx.find_account(request.name)? {
             None if declared.is_some() => {
                 Some(tx.add_account(&NewName::accept_distinct(request.name), now)?)
@@ -107,7 +124,7 @@ impl<'a> Evaluation<'a> {
             phase: request.phase,
             scope: throttle_scope(&mut tx, id, owner, &request)?,
         };
-        let address_key = request.origin.address().map(|address| address.key());
+        let address_key = request.origin.familiar_key();
         let count_key = request.origin.throttle_key();
 
         let mut clock_corrected = false;
@@ -123,6 +140,14 @@ impl<'a> Evaluation<'a> {
                 .for_each(|at| *at = (*at).min(now));
             clock_corrected = true;
         }
+        let host_bucket = host_bucket(&request);
+        let host_wait = match &host_bucket {
+            Some(bucket) => host_wait(&mut tx, bucket)?,
+            None => None,
+        };
+        // before the first factor, guesses of others must not keep out the owner at a familiar address
+        let is_exempt = key.scope.is_exempt_from_address_count();
+        let host_wait = host_wait.filter(|_| request.phase == Phase::After || !is_exempt);
         let credentials = AccountCredentials {
             enrolled,
             authenticators,
@@ -135,10 +160,11 @@ impl<'a> Evaluation<'a> {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
             },
-            address_wait: match key.scope.is_exempt_from_address_count() {
+            address_wait: match is_exempt {
                 true => None,
                 false => address_wait(config, &address_failures, now),
             },
+            host_wait,
         };
         Ok(Evaluation {
             tx,
@@ -148,6 +174,7 @@ impl<'a> Evaluation<'a> {
             key,
             address_key,
             count_key,
+            host_bucket,
             clock_corrected,
         })
     }

@@ -17,14 +17,16 @@ impl Verification<'_> {
         grace: GracePeriod,
         now: Timestamp,
     ) -> Result<WithinGrace, EngineError> {
-        let (Phase::After, Some(address)) = (request.phase, request.origin.certain_address())
+        let is_certain = request.origin.certain_address().is_some();
+        let (Phase::After, true, Some(address)) =
+            (request.phase, is_certain, request.origin.familiar_key())
         else {
             return Ok(WithinGrace::No);
         };
         let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
         let (tx, service) = (&mut evaluation.tx, request.service);
         let last = match &evaluation.record {
-            Some(record) => tx.last_code_time(record.id, &address.key(), service)?,
+            Some(record) => tx.last_code_time(record.id, &address, service)?,
             None => None,
         };
         let (credentials, throttle) = (&evaluation.credentials, &evaluation.tx.config.throttle);

@@ -8,10 +8,11 @@
 //! MUST refuse other callers in the same way, whether or not the account exists.
 
 use super::auth_token::EarlyAcceptance;
+use super::evaluation::refuse_revoked_host;
 use super::pam_context::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
-use crate::account::second_factor::Enrolled;
+use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::GracePeriod;
 use crate::credential::app_password::AppPassword;
 use crate::credential::completed_methods::CompletedMethods;
@@ -60,14 +61,20 @@ impl Verification<'_> {
         // A process of the account's own user could claim any service, so no service is exempt.
         let service = if own { "" } else { request.service };
         let request = VerificationRequest { service, ..request };
+        self.refuse_revoked_host(&origin, now)?;
         let (at, membership) = self
             .engine
             .load_account_with_policy_facts(context.account)?;
-        let mail = membership.mail;
+        // any host could have mail sent to every account
+        let mail = match origin.host() {
+            Some(_) => MailStatus::Off,
+            None => membership.mail,
+        };
         let requirement = self.policy_requirement(&request, completed_methods, membership)?;
         let mark = match requirement {
             Requirement::Code => None,
             Requirement::Exempt(_) | Requirement::Enrollment | Requirement::Nothing => {
+                self.engine.confirm_read()?;
                 self.seal_mark(context, at, now)?
             }
         };
@@ -156,6 +163,10 @@ impl Verification<'_> {
         now: Timestamp,
     ) -> Result<Option<(EnrollmentGrace, Option<TypedText>)>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
+        // any host could state a first login of every account, and its grace period would run out
+        if origin.host().is_some() {
+            return Ok(None);
+        }
         // The grace period counts from the first login, which is one after the first factor.
         if phase == Phase::Before {
             return Ok(None);
@@ -202,6 +213,9 @@ impl Verification<'_> {
         let (origin, _) = self.trusted_claims(context)?;
         // Any process of the user's could end all that is open, also of the own account: no
         // password is shown.
+        if let Requester::Host(host) = context.requester {
+            return Err(AdministrationError::NotOnHost(host.name.clone()));
+        }
         if let Requester::Owner { name, .. } = context.requester {
             if !self.engine.config.pam.socket_users.contains(name) {
                 return Err(AdministrationError::MayNotReportPassword(name.clone()));
@@ -223,6 +237,9 @@ impl Verification<'_> {
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
+        if let Requester::Host(host) = context.requester {
+            return Err(AdministrationError::NotOnHost(host.name.clone()));
+        }
         let request = context.verification_request(&origin, phase);
         Ok(self.engine.mail().mail_code(&request, None, now)?)
     }
@@ -260,6 +277,15 @@ impl Verification<'_> {
             // A key has a bucket of its own, so the service must not choose the key.
             Requester::Owner { .. } => Ok((claimed.clone().without_key(), phase)),
             Requester::Root(_) => Ok((claimed.clone(), phase)),
+            Requester::Host(host) => Ok((claimed.clone().on_host(host), phase)),
+        }
+    }
+
+    /// Refuses a host of a fleet that was revoked.
+    fn refuse_revoked_host(&mut self, origin: &Origin, now: Timestamp) -> Result<(), EngineError> {
+        match origin.host() {
+            Some(_) => refuse_revoked_host(&mut self.engine.begin_act(Intent::Read, now)?, origin),
+            None => Ok(()),
         }
     }
 
@@ -271,7 +297,12 @@ impl Verification<'_> {
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
-            match (visitor.phase, groups::find_canonical_name(visitor.name)) {
+            // the names of a host of a fleet are not looked up here
+            let canonical = match visitor.origin.host() {
+                Some(_) => Ok(None),
+                None => groups::find_canonical_name(visitor.name),
+            };
+            match (visitor.phase, canonical) {
                 // the host has two users of these spellings
                 (_, Ok(Some(own))) if own == *visitor.name => {}
                 // an unauthenticated client must not learn that the account exists
@@ -290,6 +321,7 @@ impl Verification<'_> {
             service: visitor.service,
             address: visitor.origin.certain_address(),
             completed_methods: earlier,
+            host: visitor.origin.host().map(|host| &host.name),
         };
         let policy = &self.engine.config.policy;
         Ok(policy.evaluate_requirement(&subject, membership.enrolled))

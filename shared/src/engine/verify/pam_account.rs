@@ -5,6 +5,7 @@
 //! revocation between the two.
 
 use super::auth_token::{AuthMark, EarlyAcceptance};
+use super::evaluation::refuse_revoked_host;
 use super::pam_context::{MarkRefusal, PamContext};
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
@@ -83,11 +84,12 @@ impl Verification<'_> {
         mark: &str,
         now: Timestamp,
     ) -> MarkResult {
-        self.trusted_claims(context)?;
+        let (origin, _) = self.trusted_claims(context)?;
         if let Err(why) = context.process.binding() {
             return Ok(Err(MarkRefusal::Unseen(why)));
         }
         let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        refuse_revoked_host(&mut tx, &origin)?;
         // the keys as of this store transaction
         let keys = tx.vault.token_keys();
         let Some(token) = Token::<AuthMark>::open(mark, &keys, context.requester.holder(), now)
@@ -111,7 +113,10 @@ impl Verification<'_> {
         drop(tx);
         match (refusal, accepted) {
             (Some(refusal), _) => Ok(Err(refusal)),
-            (None, None) => Ok(Ok(told.clone())),
+            (None, None) => {
+                self.engine.confirm_read()?;
+                Ok(Ok(told.clone()))
+            }
             (None, Some(accepted)) => self.record_early_acceptance(&token, accepted, now),
         }
     }

@@ -34,6 +34,7 @@ fn requirement(
         service,
         address: Address::parse(address),
         completed_methods: &CompletedMethods::PASSWORD,
+        host: None,
     };
     policy(text).evaluate_requirement(&subject, enrolled)
 }
@@ -47,6 +48,7 @@ fn exempt_after(condition: &str, ssh_auth_info: &str) -> bool {
         service: "sshd",
         address: None,
         completed_methods: &CompletedMethods::parse_ssh_auth_info(ssh_auth_info.as_bytes()),
+        host: None,
     };
     policy.evaluate_requirement(&subject, Yes) == Exempt(1)
 }
@@ -181,7 +183,7 @@ fn each_of_several_completed_factors_must_be_listed() {
 
 #[test]
 fn before_the_first_factor_no_method_is_completed() {
-    let everyone = |text: &str| policy(text).exempts_everyone("sshd", None);
+    let everyone = |text: &str| policy(text).exempts_everyone("sshd", None, None);
     let service = "[[exempt]]\nservices = [\"sshd\"]";
     assert_eq!(everyone(service), Some(1));
     let with_method = format!("{service}\ncompleted_methods = [\"password\"]");

@@ -7,6 +7,7 @@
 mod unreleased;
 mod version_3;
 mod version_4;
+mod version_5;
 
 use super::connection::{connect, store_version, use_wal};
 use super::files::{DatabasePath, location};
@@ -36,7 +37,7 @@ struct Migration {
 }
 
 /// Migrations in order, without a gap. A new version moves the current schema into a file here.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         from: 3,
         schema: version_3::SCHEMA,
@@ -46,6 +47,11 @@ const MIGRATIONS: [Migration; 2] = [
         from: 4,
         schema: version_4::SCHEMA,
         migrate: version_4::migrate,
+    },
+    Migration {
+        from: 5,
+        schema: version_5::SCHEMA,
+        migrate: version_5::migrate,
     },
 ];
 
@@ -190,7 +196,7 @@ fn create_missing(connection: &Connection, schema: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// Copies the store with its WAL, as of the last commit, to `postern.db.before-5` next to it, with
+/// Copies the store with its WAL, as of the last commit, to `postern.db.before-6` next to it, with
 /// the same owner and mode. Replaces the copy of an interrupted upgrade once the new one is
 /// complete.
 fn back_up(path: &Path) -> StoreResult<PathBuf> {
@@ -295,9 +301,9 @@ mod tests {
         let again = upgrade(&left).unwrap();
         assert!(matches!(
             again,
-            UpgradeResult::Upgraded { from: 3, to: 5, .. }
+            UpgradeResult::Upgraded { from: 3, to: 6, .. }
         ));
-        assert_eq!(upgrade(&left).unwrap(), UpgradeResult::UpToDate(5));
+        assert_eq!(upgrade(&left).unwrap(), UpgradeResult::UpToDate(6));
     }
 
     #[test]

@@ -1,4 +1,4 @@
--- Version 5. Times are seconds since 1970, steps are RFC 6238's T.
+-- Version 6. Times are seconds since 1970, steps are RFC 6238's T.
 
 CREATE TABLE data_key (
     purpose TEXT PRIMARY KEY,
@@ -323,3 +323,30 @@ CREATE TABLE event (
 -- how many of a day; which are too old. postern log reads by number alone.
 CREATE INDEX event_day ON event (account, kind, at);
 CREATE INDEX event_at ON event (at);
+
+-- One row once there is a fleet: the certificate of its authority, and the key of that, sealed.
+CREATE TABLE fleet_authority (
+    id          INTEGER PRIMARY KEY,
+    certificate BLOB NOT NULL,
+    sealed      BLOB NOT NULL
+) STRICT;
+
+-- Hosts that have joined, also revoked ones. fingerprint: SHA-256 of the public key. AUTOINCREMENT: what a host causes is
+-- counted by its number, and a host that joins again starts afresh.
+CREATE TABLE host (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT NOT NULL,
+    fingerprint BLOB NOT NULL UNIQUE,
+    joined      INTEGER NOT NULL,
+    expires     INTEGER NOT NULL,
+    revoked     INTEGER
+) STRICT;
+CREATE UNIQUE INDEX host_joined ON host (name) WHERE revoked IS NULL;
+
+-- Invitations to join, one for each name. hash: keyed hash of the code.
+CREATE TABLE host_invitation (
+    name    TEXT PRIMARY KEY,
+    hash    BLOB NOT NULL UNIQUE,
+    issued  INTEGER NOT NULL,
+    expires INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;

@@ -29,7 +29,7 @@ type Object = (String, String, String, Option<String>);
 
 /// SHA-256 of the objects that SQLite makes of [`SCHEMA`]. A store with this digest, which is every
 /// store but an altered one, is opened without making them again.
-const DIGEST: &str = "71d82c6b5bc50c84305a37a232303df838618b2796475937c8d6f6c0f88ef81f";
+const DIGEST: &str = "376d3cdd48bff7c873434f392462cecfb6afdc6dcb83e1a89992dae5e6945bbe";
 
 /// Refuses a store with another schema than this program's, and names the difference.
 pub(super) fn check_schema(connection: &Connection) -> StoreResult<()> {
@@ -138,10 +138,16 @@ mod tests {
     use crate::store::sqlite::VERSION;
 
     /// SHA-256 of schema.sql, by version.
-    const SCHEMAS: [(i64, &str); 1] = [(
-        5,
-        "af89836f9ca4157dc8a48a540fd101c9230daa3be5df6719ef1081cad4b2e3ad",
-    )];
+    const SCHEMAS: [(i64, &str); 2] = [
+        (
+            5,
+            "af89836f9ca4157dc8a48a540fd101c9230daa3be5df6719ef1081cad4b2e3ad",
+        ),
+        (
+            6,
+            "9b476e4a55a429fa40bec6d4d55bf836c8a8fb4acf6a106bb933f0c3d480bc51",
+        ),
+    ];
 
     /// A changed schema without a new version would fail on the stores of both programs.
     #[test]

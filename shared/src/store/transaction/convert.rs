@@ -3,6 +3,7 @@
 
 use crate::account::email::EmailAddress;
 use crate::account::event::EventKind;
+use crate::account::host::HostName;
 use crate::account::name::{Group, Label, UserName};
 use crate::account::record::AccountId;
 use crate::credential::scope::AppPasswordScope;
@@ -60,6 +61,7 @@ column!(AccountId, "an account", id => Value::Integer(id.0), id: i64 => Some(Acc
 column!(Timestamp, "a time", at => Value::Integer(signed(at.0)), at: i64 => Some(Timestamp(unsigned(at))));
 column!(Step, "a step", step => Value::Integer(signed(step.0)), step: i64 => Some(Step(unsigned(step))));
 column!(UserName, "an account's name", name => name.as_str().to_column(), text: String => UserName::from_store(&text).ok());
+column!(HostName, "a host's name", name => name.as_str().to_column(), text: String => HostName::try_from(text).ok());
 column!(Label, "a name", name => name.as_str().to_column(), text: String => Label::from_store(text).ok());
 column!(EmailAddress, "an e-mail address", to => to.as_str().to_column(), text: String => EmailAddress::try_from(text).ok());
 column!(EventKind, "an event", kind => kind.name().to_column(), name: String => EventKind::from_name(&name));

@@ -5,7 +5,7 @@ use super::Transaction;
 use super::convert::{ColumnResult, Row, named, otp_parameters, unsigned};
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
-use crate::crypto::vault::{LetterBinding, SecretBinding, WrappedKey};
+use crate::crypto::vault::{AuthorityBinding, LetterBinding, SecretBinding, WrappedKey};
 use crate::store::{KeyBound, SealedRow, SealedValue, StoreResult};
 use crate::system::clock::Timestamp;
 
@@ -26,6 +26,7 @@ fn reseal_statement(sealed_in: SealedValue) -> &'static str {
     match sealed_in {
         SealedValue::Authenticators => "UPDATE secret SET sealed = ?2 WHERE authenticator = ?1",
         SealedValue::QueuedMail => "UPDATE outbox SET sealed = ?2 WHERE id = ?1",
+        SealedValue::FleetAuthority => "UPDATE fleet_authority SET sealed = ?2 WHERE id = ?1",
     }
 }
 
@@ -84,7 +85,7 @@ fn sealed_secret(row: &Row<'_>) -> ColumnResult<SealedRow> {
         number: row.get(0)?,
         associated_data: binding.bytes(),
         sealed: row.get(6)?,
-        name,
+        name: Some(name),
     })
 }
 
@@ -99,9 +100,20 @@ fn sealed_mail(row: &Row<'_>) -> ColumnResult<SealedRow> {
     Ok(SealedRow {
         sealed_in: SealedValue::QueuedMail,
         number: row.get(0)?,
-        name: row.get(2)?,
+        name: Some(row.get(2)?),
         associated_data: binding.bytes(),
         sealed: row.get(6)?,
+    })
+}
+
+fn sealed_authority(row: &Row<'_>) -> ColumnResult<SealedRow> {
+    let certificate: Vec<u8> = row.get(1)?;
+    Ok(SealedRow {
+        sealed_in: SealedValue::FleetAuthority,
+        number: row.get(0)?,
+        name: None,
+        associated_data: AuthorityBinding(&certificate).bytes(),
+        sealed: row.get(2)?,
     })
 }
 
@@ -140,6 +152,11 @@ impl Transaction<'_> {
                 self.query_rows(SEALED_SECRETS, (after, limit), sealed_secret)
             }
             SealedValue::QueuedMail => self.query_rows(SEALED_MAIL, (after, limit), sealed_mail),
+            SealedValue::FleetAuthority => {
+                let sql = "SELECT id, certificate, sealed FROM fleet_authority \
+                           WHERE id > ?1 ORDER BY id LIMIT ?2";
+                self.query_rows(sql, (after, limit), sealed_authority)
+            }
         }
     }
 

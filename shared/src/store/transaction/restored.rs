@@ -27,7 +27,7 @@ impl Transaction<'_> {
     }
 
     /// Ends sessions, trusted browsers, grace periods, sign-ins that have begun, one-time and mailed
-    /// codes, and removes queued mail. The caller has renewed the keys of tokens.
+    /// codes, removes queued mail, and has every host of a fleet join again. The caller has renewed the keys of tokens.
     pub fn end_what_a_backup_revives(&mut self) -> StoreResult<()> {
         for table in [
             "session",
@@ -39,6 +39,9 @@ impl Transaction<'_> {
             "outbox",
             "notification",
             "gate",
+            "host_invitation",
+            // one of them may have been revoked since
+            "host",
         ] {
             self.execute_unchecked(&format!("DELETE FROM {table}"))?;
         }

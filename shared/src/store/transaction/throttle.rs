@@ -17,10 +17,14 @@ const CLEARED_AT_ONCE: u32 = 4;
 /// Failures that are read for one address: the largest limit that can be configured.
 const MOST_OF_ADDRESS: u32 = 1000;
 
+/// Numbers of hosts as owners are below those of names without an account.
+const BEFORE_HOSTS: i64 = -(1 << 20);
+
 fn owner_number(owner: BucketOwner) -> i64 {
     match owner {
         BucketOwner::Account(AccountId(id)) => id,
         BucketOwner::UnknownName(bucket) => -1 - i64::from(bucket),
+        BucketOwner::FleetHost(number) => BEFORE_HOSTS - number,
     }
 }
 

@@ -1,0 +1,287 @@
+//! The servers of a fleet, as a host reaches them: one connection to each is kept open, and the first
+//! server that answers is used. One that has failed is tried last for a while.
+//!
+//! MUST bound every wait: a PAM host waits at most ten seconds for its first prompt.
+
+use crate::daemon::configuration::CONFIGURATION;
+use crate::daemon::drain::CONNECTIONS;
+use crate::daemon::log::log;
+use postern_shared::config::{FleetConfig, ServerUrl};
+use postern_shared::fleet::connection::FleetConnection;
+use postern_shared::fleet::files::{self, HostFiles, RENEWED};
+use postern_shared::fleet::tls;
+use postern_shared::protocol::fleet::{
+    FLEET_VERSIONS, HostGreeting, HostRequest, HostStanding, ServerReply,
+};
+use postern_shared::protocol::{receive, send};
+use postern_shared::system::clock::{self, Timestamp};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use std::collections::HashMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Time limit of a connection with its handshake, and of the greeting.
+const CONNECT: Duration = Duration::from_millis(1500);
+const GREETING: Duration = Duration::from_secs(2);
+/// How long a server that has failed is tried after the others.
+const DOWN: Duration = Duration::from_secs(10);
+/// The interval at which an idle connection is tried. A server closes one after a minute.
+const PING: Duration = Duration::from_secs(15);
+/// The interval at which the thread looks whether the process ends.
+const ROUND: Duration = Duration::from_millis(500);
+/// Idle connections that are kept to each server.
+const IDLE: usize = 4;
+/// Remaining lifetime of a certificate, in seconds, at which it is renewed.
+const RENEWAL: u64 = 60 * 24 * 3600;
+
+/// A connection to a server that has accepted this host.
+pub(super) struct ServerConnection {
+    pub(super) url: ServerUrl,
+    pub(super) connection: FleetConnection,
+    /// The groups that the server's policy names.
+    pub(super) groups: Vec<String>,
+    /// Whether it was open before: the server may have gone since.
+    pub(super) was_idle: bool,
+    expires: Timestamp,
+}
+
+/// The servers of this host.
+#[derive(Clone, Default)]
+pub struct FleetServers(Arc<Mutex<HashMap<ServerUrl, ServerState>>>);
+
+#[derive(Default)]
+struct ServerState {
+    idle: Vec<ServerConnection>,
+    failed: Option<Instant>,
+    /// The last reason that was logged.
+    reported: Option<String>,
+}
+
+impl FleetServers {
+    /// Starts the thread that keeps a connection to each server, and renews the certificate, while the
+    /// configuration names servers.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn start(config: PathBuf) -> io::Result<FleetServers> {
+        let servers = FleetServers::default();
+        let kept = servers.clone();
+        let thread = thread::Builder::new().name("fleet-servers".to_owned());
+        thread.spawn(move || kept.keep_connections(&config))?;
+        Ok(servers)
+    }
+
+    fn state(&self) -> MutexGuard<'_, HashMap<ServerUrl, ServerState>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the servers in the order in which they are tried: those that have just failed are last.
+    pub(super) fn in_order(&self, fleet: &FleetConfig) -> Vec<ServerUrl> {
+        let state = self.state();
+        let is_down = |url: &ServerUrl| {
+            let failed = state.get(url).and_then(|known| known.failed);
+            failed.is_some_and(|at| at.elapsed() < DOWN)
+        };
+        let mut urls = fleet.servers.clone();
+        urls.sort_by_key(is_down);
+        urls
+    }
+
+    /// Returns an idle connection to a server, or opens one.
+    ///
+    /// # Errors
+    /// Why there is none, as text.
+    pub(super) fn connect(
+        &self,
+        fleet: &FleetConfig,
+        url: &ServerUrl,
+    ) -> Result<ServerConnection, String> {
+        let idle = self.state().get_mut(url).and_then(|known| known.idle.pop());
+        match idle {
+            Some(connection) => Ok(connection),
+            None => self.open(fleet, url),
+        }
+    }
+
+    /// Opens a connection to a server.
+    ///
+    /// # Errors
+    /// Why there is none, as text.
+    pub(super) fn open(
+        &self,
+        fleet: &FleetConfig,
+        url: &ServerUrl,
+    ) -> Result<ServerConnection, String> {
+        let opened = tls_config(fleet, Some(Path::new(RENEWED))).and_then(|tls| connect(url, tls));
+        match &opened {
+            Ok(_) => self.report(url, None),
+            Err(error) => self.report(url, Some(error)),
+        }
+        opened
+    }
+
+    /// Records whether a server answers, and logs a change.
+    pub(super) fn report(&self, url: &ServerUrl, error: Option<&str>) {
+        let mut state = self.state();
+        let known = state.entry(url.clone()).or_default();
+        known.failed = error.map(|_| Instant::now());
+        let before = std::mem::replace(&mut known.reported, error.map(str::to_owned));
+        if let Some(error) = error {
+            known.idle.clear();
+            if before.as_deref() != Some(error) {
+                log(format_args!("the server {url} is not used: {error}"));
+            }
+        } else if before.is_some() {
+            log(format_args!("the server {url} answers again"));
+        }
+    }
+
+    /// Keeps a connection for the next conversation.
+    pub(super) fn keep(&self, connection: ServerConnection) {
+        let mut state = self.state();
+        let known = state.entry(connection.url.clone()).or_default();
+        if known.idle.len() < IDLE {
+            known.idle.push(ServerConnection {
+                was_idle: true,
+                ..connection
+            });
+        }
+    }
+
+    fn keep_connections(&self, config: &Path) {
+        let mut next = Instant::now();
+        while !CONNECTIONS.is_draining() {
+            thread::sleep(ROUND);
+            if Instant::now() < next {
+                continue;
+            }
+            let Ok(in_force) = CONFIGURATION.load_config(config) else {
+                continue;
+            };
+            let fleet = in_force.config.fleet;
+            if !fleet.is_host() {
+                continue;
+            }
+            next = Instant::now() + PING;
+            for url in &fleet.servers {
+                self.keep_connection(&fleet, url);
+            }
+            self.state().retain(|url, _| fleet.servers.contains(url));
+        }
+    }
+
+    /// Tries the idle connections to a server, or opens one, and renews the certificate over it.
+    fn keep_connection(&self, fleet: &FleetConfig, url: &ServerUrl) {
+        let idle = self
+            .state()
+            .get_mut(url)
+            .map(|known| std::mem::take(&mut known.idle));
+        let mut tried: Vec<_> = idle.into_iter().flatten().filter_map(ping).collect();
+        if tried.is_empty() {
+            tried.extend(self.open(fleet, url).ok());
+        }
+        let now = clock::now().ok();
+        for connection in tried {
+            let ends = now.is_some_and(|now| connection.expires < now.plus(RENEWAL));
+            match ends {
+                // the next connection shows the new certificate
+                true => renew(fleet, &connection),
+                false => self.keep(connection),
+            }
+        }
+    }
+}
+
+fn tls_config(fleet: &FleetConfig, renewed: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let files = HostFiles::read(fleet, renewed).map_err(|error| error.to_string())?;
+    tls::host_config(files.identity, &files.authority).map_err(|error| {
+        format!("the key and the certificate of this host cannot be used: {error}; have it join again with postern host join")
+    })
+}
+
+fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, String> {
+    let text = |error: io::Error| error.to_string();
+    let connection = FleetConnection::connect(&url.authority(), tls, CONNECT).map_err(text)?;
+    connection.set_timeout(Some(GREETING)).map_err(text)?;
+    let greeting: HostGreeting = receive(&mut &connection).map_err(|error| error.to_string())?;
+    let refusal = match greeting.standing {
+        HostStanding::Joined if greeting.versions.iter().any(|v| FLEET_VERSIONS.contains(v)) => {
+            return Ok(ServerConnection {
+                url: url.clone(),
+                connection,
+                groups: greeting.groups,
+                was_idle: false,
+                expires: greeting.expires,
+            });
+        }
+        HostStanding::Joined => "it speaks another version of the protocol; upgrade this host",
+        HostStanding::Busy => "it has too many connections of this host",
+        HostStanding::Unknown | HostStanding::Revoked => {
+            "this host was revoked; have it join again with postern host join"
+        }
+        HostStanding::Unavailable => "it cannot read its store; see its log",
+    };
+    Err(refusal.to_owned())
+}
+
+/// Returns the connection, if its server answers.
+fn ping(mut connection: ServerConnection) -> Option<ServerConnection> {
+    connection.connection.set_timeout(Some(GREETING)).ok()?;
+    send(&mut &connection.connection, &HostRequest::Ping).ok()?;
+    match receive(&mut &connection.connection).ok()? {
+        ServerReply::Pong { groups } => {
+            connection.groups = groups;
+            Some(connection)
+        }
+        _ => None,
+    }
+}
+
+/// Renews the certificate. It is used once a server has accepted it.
+fn renew(fleet: &FleetConfig, connection: &ServerConnection) {
+    let renewed = request_certificate(connection)
+        .and_then(|certificate| write_renewed(&certificate))
+        .and_then(|()| {
+            let tls = tls_config(fleet, Some(Path::new(RENEWED)))?;
+            connect(&connection.url, tls).map(drop)
+        });
+    match renewed {
+        Ok(()) => log("the certificate of this host was renewed"),
+        Err(error) => {
+            // the certificate that the host joined with is used on
+            let _ = write_renewed_text("");
+            log(format_args!(
+                "the certificate of this host is not renewed: {error}"
+            ));
+        }
+    }
+}
+
+fn request_certificate(connection: &ServerConnection) -> Result<CertificateDer<'static>, String> {
+    let stream = &connection.connection;
+    send(&mut &*stream, &HostRequest::Renew).map_err(|error| error.to_string())?;
+    match receive(&mut &*stream).map_err(|error| error.to_string())? {
+        ServerReply::Renewed { certificate } => Ok(certificate.into()),
+        ServerReply::Refused(why) => Err(why),
+        _ => Err("an unexpected reply of the server".to_owned()),
+    }
+}
+
+fn write_renewed(certificate: &CertificateDer<'_>) -> Result<(), String> {
+    write_renewed_text(&files::to_pem(certificate)).map_err(|error| format!("{RENEWED}: {error}"))
+}
+
+/// Writes into the file that `postern host join` has made: posternd can make none in that folder.
+fn write_renewed_text(text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .truncate(true)
+        .open(RENEWED)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}

@@ -1,0 +1,401 @@
+//! The listener for hosts of a fleet: TLS, then requests of one host at a time on each connection. The
+//! certificate of a host names its key, and the store says whether the key is one of a host that has
+//! joined.
+//!
+//! MUST take the host from the key of its certificate, and nothing about it from a frame.
+//! MUST NOT let a host choose the configuration.
+
+use super::connection_limit::ConnectionLimit;
+use super::fleet_connections::FleetConnections;
+use super::fleet_conversation::{self, Served};
+use crate::daemon::configuration::CONFIGURATION;
+use crate::daemon::drain::CONNECTIONS;
+use crate::daemon::log::log;
+use crate::workers::engines::{Engines, Worker};
+use crate::workers::origin::ClientOrigin;
+use postern_shared::account::host::JoinedHost;
+use postern_shared::config::{Config, FleetListener};
+use postern_shared::crypto::fleet_authority::HostPublicKey;
+use postern_shared::engine::{Engine, HostError};
+use postern_shared::fleet::connection::FleetConnection;
+use postern_shared::fleet::tls;
+use postern_shared::protocol::fleet::{
+    FLEET_VERSIONS, HostGreeting, HostRequest, HostStanding, ServerReply,
+};
+use postern_shared::protocol::{FrameError, receive, send};
+use postern_shared::store::HostRecord;
+use postern_shared::system::admission::AdmissionClass;
+use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::system::thread_pool::ThreadPool;
+use rustls::ServerConfig;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The interval at which the configuration is read, and connections of revoked hosts are ended.
+const ROUND: Duration = Duration::from_millis(200);
+/// Time limit of a handshake, and of a host that has not joined for its request.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+/// Time limit of a host between two requests; a host sends a ping more often.
+const IDLE: Duration = Duration::from_secs(60);
+/// Age in seconds at which the server makes itself another certificate. It goes by the clock: a machine
+/// may have been suspended.
+const OWN_CERTIFICATE: u64 = 24 * 3600;
+/// Connections of all hosts, and of one.
+const OPEN: usize = 1024;
+const OF_ONE_HOST: usize = 256;
+/// Connections without a certificate so far, and of one address.
+const OPENING: usize = 128;
+const OF_ONE_ADDRESS: usize = 32;
+const STACK: usize = 1024 * 1024;
+const WAITING_THREADS: usize = 8;
+/// The pause after a failed accept or a listener that cannot be opened.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The state of the listener.
+pub struct FleetSocket {
+    config: PathBuf,
+    engines: Arc<Engines>,
+    threads: ThreadPool,
+    opening: ConnectionLimit<IpAddr>,
+    open: ConnectionLimit<i64>,
+    connections: FleetConnections,
+    tls: Mutex<Option<(Timestamp, Arc<ServerConfig>)>>,
+}
+
+/// Why a connection was not served.
+enum FleetRefusal {
+    Network,
+    Frame(FrameError),
+    Unavailable(String),
+}
+
+impl From<FrameError> for FleetRefusal {
+    fn from(error: FrameError) -> FleetRefusal {
+        FleetRefusal::Frame(error)
+    }
+}
+
+impl From<io::Error> for FleetRefusal {
+    fn from(_: io::Error) -> FleetRefusal {
+        FleetRefusal::Network
+    }
+}
+
+impl FleetSocket {
+    /// Starts the threads that accept hosts as long as `fleet.listen` is set, until the process
+    /// drains.
+    ///
+    /// # Errors
+    /// Those of starting a thread.
+    pub fn start(config: PathBuf) -> io::Result<()> {
+        let socket = Arc::new(FleetSocket {
+            config,
+            engines: Engines::new(),
+            threads: ThreadPool::new("fleet", STACK, WAITING_THREADS),
+            opening: ConnectionLimit::new(OPENING, OF_ONE_ADDRESS),
+            open: ConnectionLimit::new(OPEN, OF_ONE_HOST),
+            connections: FleetConnections::default(),
+            tls: Mutex::default(),
+        });
+        let revoking = Arc::clone(&socket);
+        let thread = |name: &str| thread::Builder::new().name(name.to_owned());
+        thread("fleet-revoked").spawn(move || revoking.end_revoked())?;
+        thread("fleet-accept").spawn(move || socket.accept())?;
+        Ok(())
+    }
+
+    fn accept(self: &Arc<FleetSocket>) {
+        let mut listening: Option<(FleetListener, TcpListener)> = None;
+        while !CONNECTIONS.is_draining() {
+            let wanted = self.load_config().and_then(|config| config.fleet.listen);
+            match (wanted, &listening) {
+                (None, _) => listening = None,
+                (Some(wanted), Some((address, _))) if wanted == *address => {}
+                (Some(wanted), _) => listening = listen(wanted),
+            }
+            match &listening {
+                Some((_, listener)) => self.accept_for(ROUND, listener),
+                None => thread::sleep(ROUND),
+            }
+        }
+    }
+
+    fn load_config(&self) -> Option<Config> {
+        CONFIGURATION
+            .load_config(&self.config)
+            .ok()
+            .map(|in_force| in_force.config)
+    }
+
+    /// Accepts connections for a while. The listener does not block.
+    fn accept_for(self: &Arc<FleetSocket>, within: Duration, listener: &TcpListener) {
+        let until = Instant::now() + within;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            match listener.accept() {
+                Ok((socket, address)) => self.begin(socket, address),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if super::service::wait_for_input(listener, left).is_err() {
+                        return thread::sleep(PAUSE);
+                    }
+                }
+                Err(error) => {
+                    log(format_args!("a host cannot be accepted: {error}"));
+                    return thread::sleep(PAUSE);
+                }
+            }
+        }
+    }
+
+    fn begin(self: &Arc<FleetSocket>, socket: TcpStream, peer: SocketAddr) {
+        let address = peer.ip().to_canonical();
+        let Ok(ended) = socket
+            .set_nonblocking(false)
+            .and_then(|()| socket.try_clone())
+        else {
+            return;
+        };
+        let end = move || drop(ended.shutdown(Shutdown::Both));
+        // without a place, the host sees a closed connection and tries another server
+        let Some(permit) = self.opening.admit_or_wait(address, end) else {
+            return;
+        };
+        let served = Arc::clone(self);
+        let started = self.threads.spawn(move || {
+            if let Err(refusal) = served.serve(socket, move || drop(permit)) {
+                report(address, &refusal);
+            }
+        });
+        if let Err(error) = started {
+            log(format_args!("a thread cannot be started: {error}"));
+        }
+    }
+
+    /// Serves a connection. `identified` is called once the host is known.
+    fn serve(&self, socket: TcpStream, identified: impl FnOnce()) -> Result<(), FleetRefusal> {
+        let tls = self.tls()?;
+        let connection = Arc::new(FleetConnection::accept(socket, tls, HANDSHAKE)?);
+        let certificate = connection.peer_certificate();
+        match certificate.as_ref().map(tls::public_key) {
+            None => self.serve_joining(&connection),
+            // the authority issues no certificate for such a key
+            Some(None) => Ok(()),
+            Some(Some(key)) => {
+                let found = self.run(None, |engine, _| engine.hosts().find_joined_host(&key));
+                identified();
+                match found {
+                    Err(error) => {
+                        greet(&connection, HostStanding::Unavailable, &[], Timestamp(0))?;
+                        Err(FleetRefusal::Unavailable(error))
+                    }
+                    Ok(None) => greet(&connection, HostStanding::Revoked, &[], Timestamp(0)),
+                    Ok(Some(host)) => self.serve_host(&connection, &key, host),
+                }
+            }
+        }
+    }
+
+    fn serve_joining(&self, connection: &FleetConnection) -> Result<(), FleetRefusal> {
+        connection.set_timeout(Some(HANDSHAKE))?;
+        greet(connection, HostStanding::Unknown, &[], Timestamp(0))?;
+        let request: HostRequest = receive(&mut &*connection)?;
+        let HostRequest::Join { secret, public_key } = request else {
+            return Ok(());
+        };
+        let joined = self.run(None, |engine, now| {
+            engine.hosts().join_host(&secret, &public_key, now)
+        });
+        let reply = match joined {
+            Ok(joined) => {
+                log(format_args!(
+                    "the host {} has joined the fleet",
+                    joined.host.name
+                ));
+                ServerReply::Joined {
+                    name: joined.host.name.to_string(),
+                    certificate: joined.certificate,
+                    authority: joined.authority,
+                }
+            }
+            Err(error) => ServerReply::Refused(error),
+        };
+        Ok(send(&mut &*connection, &reply)?)
+    }
+
+    fn serve_host(
+        &self,
+        connection: &Arc<FleetConnection>,
+        key: &HostPublicKey,
+        record: HostRecord,
+    ) -> Result<(), FleetRefusal> {
+        let (number, expires) = (record.number, record.expires);
+        let host = JoinedHost {
+            number,
+            name: record.name,
+        };
+        let ended = connection.socket()?;
+        let end = move || drop(ended.shutdown(Shutdown::Both));
+        connection.set_timeout(Some(HANDSHAKE))?;
+        let Some(_permit) = self.open.admit(number, true, end) else {
+            return greet(connection, HostStanding::Busy, &[], expires);
+        };
+        let _registered = self.connections.register(number, connection.socket()?);
+        greet(connection, HostStanding::Joined, &self.groups(), expires)?;
+        loop {
+            connection.set_timeout(Some(IDLE))?;
+            let request = match receive(&mut connection.as_ref()) {
+                Ok(request) => request,
+                // the host has closed the connection, or was silent
+                Err(FrameError::Stream(_)) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            connection.set_timeout(Some(HANDSHAKE))?;
+            match request {
+                HostRequest::Ping => {
+                    let groups = self.groups();
+                    send(&mut connection.as_ref(), &ServerReply::Pong { groups })?;
+                }
+                HostRequest::Renew => {
+                    let renewed = self.run(Some(number), |engine, now| {
+                        engine.hosts().renew_certificate(key, now)
+                    });
+                    let reply = match renewed {
+                        Ok(certificate) => ServerReply::Renewed { certificate },
+                        Err(error) => ServerReply::Refused(error),
+                    };
+                    send(&mut connection.as_ref(), &reply)?;
+                }
+                HostRequest::Join { .. } => return Ok(()),
+                HostRequest::Conversation(relayed) => {
+                    let served = Served {
+                        config: &self.config,
+                        engines: &self.engines,
+                        host: &host,
+                    };
+                    fleet_conversation::run(connection, *relayed, &served)?;
+                }
+            }
+        }
+    }
+
+    /// Returns the groups that the policy names.
+    fn groups(&self) -> Vec<String> {
+        let config = self.load_config();
+        let names = config
+            .iter()
+            .flat_map(|config| config.policy.named_groups());
+        names.map(str::to_owned).collect()
+    }
+
+    /// Runs an operation of a host that is no conversation. Returns the text of an error.
+    fn run<R, E: fmt::Display>(
+        &self,
+        host: Option<i64>,
+        operation: impl FnOnce(&mut Engine, Timestamp) -> Result<R, E>,
+    ) -> Result<R, String> {
+        let config = CONFIGURATION
+            .load_config(&self.config)
+            .map_err(|error| error.to_string())?
+            .config;
+        let now = clock::now().map_err(|error| error.to_string())?;
+        let worker: Worker = self
+            .engines
+            .worker(ClientOrigin::Host(host), AdmissionClass::Familiar);
+        let ran = worker.run_operation(&config, |engine| operation(engine, now));
+        ran.map_err(|error| error.to_string())?
+            .map_err(|error| error.to_string())
+    }
+
+    /// Returns the TLS configuration, with a certificate of at most a day.
+    fn tls(&self) -> Result<Arc<ServerConfig>, FleetRefusal> {
+        let now = clock::now().map_err(|error| FleetRefusal::Unavailable(error.to_string()))?;
+        let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, config)) = &*made {
+            if *at <= now && now.since(*at) < OWN_CERTIFICATE {
+                return Ok(Arc::clone(config));
+            }
+        }
+        let identity = self
+            .run(None, |engine, now| -> Result<_, HostError> {
+                engine.hosts().server_identity(now)
+            })
+            .map_err(FleetRefusal::Unavailable)?;
+        let authority = identity.chain.last().cloned();
+        let authority = authority.ok_or(FleetRefusal::Unavailable("no authority".to_owned()))?;
+        let config = tls::server_config(identity, &authority)
+            .map_err(|error| FleetRefusal::Unavailable(error.to_string()))?;
+        *made = Some((now, Arc::clone(&config)));
+        Ok(config)
+    }
+
+    /// Ends the connections of hosts that were revoked, also in the middle of a conversation. That
+    /// nothing is accepted through such a host does not depend on it: the engine refuses it in each
+    /// transaction.
+    fn end_revoked(&self) {
+        while !CONNECTIONS.is_draining() {
+            thread::sleep(ROUND);
+            if self.connections.is_empty() {
+                continue;
+            }
+            // a store that cannot be read denies in each conversation
+            if let Ok(joined) = self.run(None, |engine, _| engine.hosts().joined_numbers()) {
+                for number in self.connections.end_all_but(&joined) {
+                    log(format_args!(
+                        "the host with number {number} was revoked; its connections are ended"
+                    ));
+                }
+            }
+        }
+    }
+}
+
+fn greet(
+    connection: &FleetConnection,
+    standing: HostStanding,
+    groups: &[String],
+    expires: Timestamp,
+) -> Result<(), FleetRefusal> {
+    let greeting = HostGreeting {
+        versions: FLEET_VERSIONS.to_vec(),
+        standing,
+        groups: groups.to_vec(),
+        expires,
+    };
+    Ok(send(&mut &*connection, &greeting)?)
+}
+
+fn listen(wanted: FleetListener) -> Option<(FleetListener, TcpListener)> {
+    let address = wanted.address();
+    let opened = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    match opened {
+        Ok(listener) => {
+            log(format_args!("hosts of the fleet connect to {address}"));
+            Some((wanted, listener))
+        }
+        Err(error) => {
+            log(format_args!(
+                "fleet.listen: {address} cannot be opened: {error}; no host can connect"
+            ));
+            thread::sleep(PAUSE);
+            None
+        }
+    }
+}
+
+fn report(peer: IpAddr, refusal: &FleetRefusal) {
+    match refusal {
+        // connections that end early, also those of port scanners
+        FleetRefusal::Network | FleetRefusal::Frame(FrameError::Stream(_)) => {}
+        FleetRefusal::Frame(error) => log(format_args!("{peer} sent an invalid frame: {error}")),
+        FleetRefusal::Unavailable(error) => {
+            log(format_args!("a host at {peer} is not served: {error}"));
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! docs/standards.md: the tests and settings that it names exist.
+
+use postern_shared::config::Config;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+const RESULTS: [&str; 5] = ["met", "setting", "partly", "not met", "yours"];
+
+fn checkout(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+/// Returns the names of all tests of the checkout.
+fn names_of_tests() -> HashSet<String> {
+    let mut names = HashSet::new();
+    let mut folders: Vec<_> = ["shared", "gate", "posternd", "cli", "pam_totp", "tests"]
+        .map(checkout)
+        .into();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the checkout has it") {
+            let path = entry.expect("a file").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a text");
+                let functions = text.split("#[test]").skip(1).filter_map(|rest| {
+                    let (name, _) = rest.split_once("fn ")?.1.split_once('(')?;
+                    Some(name.to_owned())
+                });
+                names.extend(functions);
+            }
+        }
+    }
+    names
+}
+
+/// A line of a table.
+struct Row<'a> {
+    section: &'a str,
+    result: &'a str,
+    /// What stands between backticks in the last column.
+    quoted: Vec<&'a str>,
+}
+
+fn rows(text: &str) -> Vec<Row<'_>> {
+    let cells = text.lines().filter_map(|line| {
+        let cells: Vec<&str> = line
+            .strip_prefix("| ")?
+            .strip_suffix(" |")?
+            .split(" | ")
+            .collect();
+        <[&str; 4]>::try_from(cells).ok()
+    });
+    let rows = cells.filter(|cells| cells[0] != "section");
+    rows.map(|[section, _, result, remarks]| Row {
+        section,
+        result,
+        quoted: remarks.split('`').skip(1).step_by(2).collect(),
+    })
+    .collect()
+}
+
+/// Returns what is wrong with a page.
+fn faults(text: &str, tests: &HashSet<String>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for Row {
+        section,
+        result,
+        quoted,
+    } in rows(text)
+    {
+        let mut fault = |what: String| faults.push(format!("{section}: {what}"));
+        if !RESULTS.contains(&result) {
+            fault(format!("the result {result}"));
+        }
+        let is_name = |word: &str| {
+            word.len() > 15
+                && word
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        };
+        let (names, others): (Vec<&str>, Vec<&str>) = quoted.iter().partition(|word| is_name(word));
+        for name in &names {
+            let is_known = tests.contains(*name) || ["session_lifetime"].contains(name);
+            if !is_known {
+                fault(format!("no test is named {name}"));
+            }
+        }
+        let settings = others
+            .iter()
+            .filter(|word| word.contains('.') && word.contains(" = "));
+        let settings: Vec<_> = settings.collect();
+        for setting in &settings {
+            if let Err(error) = toml::from_str::<Config>(setting) {
+                fault(format!("{setting}: {error}"));
+            }
+        }
+        if result == "met" && names.is_empty() || result == "setting" && settings.is_empty() {
+            fault(format!("{result}, and nothing shows it"));
+        }
+    }
+    faults
+}
+
+#[test]
+fn the_page_of_standards_names_tests_and_settings_that_exist() {
+    let text = std::fs::read_to_string(checkout("docs/standards.md")).expect("the page");
+    let tests = names_of_tests();
+    assert!(
+        tests.len() > 1000 && rows(&text).len() > 80,
+        "{}",
+        tests.len()
+    );
+    assert_eq!(faults(&text, &tests), Vec::<String>::new());
+    // the attack: each kind of fault is found
+    for (row, fault) in [
+        (
+            "| 1 | a | met | `a_test_that_does_not_exist` |",
+            "no test is named",
+        ),
+        ("| 1 | a | met | words alone |", "nothing shows it"),
+        (
+            "| 1 | a | fulfilled | `password_then_code` |",
+            "the result fulfilled",
+        ),
+        (
+            "| 1 | a | setting | `gate.idle_timeout = \"1s\"` |",
+            "idle_timeout",
+        ),
+    ] {
+        let found = faults(row, &tests);
+        assert!(found.len() == 1 && found[0].contains(fault), "{found:?}");
+    }
+}

@@ -2,9 +2,10 @@
 //! is in `POSTERN_TEST_POSTGRES`, as tests/postgres sets it; without it the stores are SQLite's.
 
 use data_encoding::HEXLOWER;
+use std::cell::RefCell;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
 const SERVER: &str = "POSTERN_TEST_POSTGRES";
@@ -143,16 +144,33 @@ pub(crate) fn run_at_url(url: &str, sql: &str) {
     at_url(url, async |client| client.batch_execute(sql).await);
 }
 
+thread_local! {
+    /// The connection that this thread used last, with its URL: some tests look at a store after each
+    /// of their acts.
+    static LAST: RefCell<Option<(String, Runtime, Client)>> = const { RefCell::new(None) };
+}
+
 fn at<T>(database: &str, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
     at_url(&url_of(database), work)
 }
 
 fn at_url<T>(url: &str, work: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>) -> T {
+    let last = LAST.take().filter(|(last, runtime, client)| {
+        last == url && runtime.block_on(client.simple_query("")).is_ok()
+    });
+    let (last, runtime, client) = last.unwrap_or_else(|| connect(url));
+    let result = runtime.block_on(work(&client)).unwrap();
+    LAST.set(Some((last, runtime, client)));
+    result
+}
+
+fn connect(url: &str) -> (String, Runtime, Client) {
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
+    let client = runtime.block_on(async {
         let connected = tokio_postgres::connect(url, NoTls).await;
         let (client, connection) = connected.unwrap();
         tokio::spawn(connection);
-        work(&client).await.unwrap()
-    })
+        client
+    });
+    (url.to_owned(), runtime, client)
 }

@@ -188,8 +188,9 @@ impl PostgresServer {
 
     fn send(&self, signal: Signal) {
         for process in self.all_processes() {
+            let process = Pid::from_raw(i32::try_from(process).expect("a process"));
             // a worker may have ended meanwhile
-            let _ = kill(Pid::from_raw(process.cast_signed()), signal);
+            let _ = kill(process, signal);
         }
     }
 

@@ -61,7 +61,7 @@ fn a_store_moves_to_postgresql_and_back_while_its_daemons_run() {
         Postern::call("status alice").does();
         Postern::call(&command()).does().out
     });
-    assert_contains(&moved, &format!("from {FILE} to {SERVER}"));
+    assert_contains(&moved, format!("from {FILE} to {SERVER}"));
     assert_contains(&moved, THERE);
 
     // the daemons that run still name the old place
@@ -134,7 +134,7 @@ fn a_migration_that_is_killed_is_completed_by_the_next_run() {
         }
         let rest = one.machine.run(|| Postern::call(&command()).run());
         if rest.exit != Some(0) {
-            assert_contains(&rest.err, &format!("was moved to {SERVER}"));
+            assert_contains(&rest.err, format!("was moved to {SERVER}"));
         }
         renames_place(&one, HERE, THERE);
         one.machine.run(|| {

@@ -17,19 +17,19 @@ fn an_invitation_is_valid_once_and_only_at_its_own_fleet() {
         .types(&invitation)
         .refuses();
     assert_contains(
-        &refused.all(),
+        refused.all(),
         "none has the authority that the one-time code names",
     );
     let url = server.url();
     let call = || Postern::call(&format!("host join {url}")).types(&invitation);
-    assert_contains(&call().does().all(), "joined as web1");
-    assert_contains(&call().refuses().all(), "each is valid once");
+    assert_contains(call().does().all(), "joined as web1");
+    assert_contains(call().refuses().all(), "each is valid once");
     let replaced = server.invites("web2");
     server.invites("web2");
     let refused = Postern::call(&format!("host join {url}"))
         .types(&replaced)
         .refuses();
-    assert_contains(&refused.all(), "each is valid once");
+    assert_contains(refused.all(), "each is valid once");
 }
 
 /// A server with a certificate of another authority decides nothing, at whatever address.
@@ -71,10 +71,10 @@ fn a_revoked_host_is_cut_off_in_the_middle_of_a_conversation() {
     assert_contains(&screen, "No server answers");
     host.posternd().says("this host was revoked");
     assert_contains(
-        &server.call("host revoke web1").refuses().all(),
+        server.call("host revoke web1").refuses().all(),
         "no host web1",
     );
-    assert_contains(&server.audit_log(), "host-revoked");
+    assert_contains(server.audit_log(), "host-revoked");
 
     join(&[&server], "web1");
     alice.with_key().enters_with(&phone.code());

@@ -28,7 +28,7 @@ pub(super) fn join(servers: &[&FleetServer], name: &str) {
     let joined = Postern::call(&format!("host join {}", urls.join(" ")))
         .types(&servers[0].invites(name))
         .does();
-    assert_contains(&joined.out, &format!("joined as {name}"));
+    assert_contains(&joined.out, format!("joined as {name}"));
 }
 
 /// The whole way: join, sign in with a code that the server verifies, replay refused, the log of the
@@ -59,7 +59,7 @@ fn a_code_is_verified_by_the_server_and_the_log_names_the_host() {
     assert_contains(&listed, "web1");
     // a host has no store
     let refused = Postern::call("status").refuses();
-    assert_contains(&refused.all(), "this host has no store");
+    assert_contains(refused.all(), "this host has no store");
 }
 
 /// A user without a second factor signs in as before, where the policy requires none; the groups are
@@ -112,7 +112,7 @@ fn without_a_daemon_on_the_host_the_fallback_relays() {
     let alice = host.person("alice");
     let phone = server.enrols("alice");
     alice.with_key().enters_with(&phone.code());
-    assert_contains(&server.audit_log(), "127.0.0.1 on web1");
+    assert_contains(server.audit_log(), "127.0.0.1 on web1");
 }
 
 /// No server: denied, and the user reads why. Never open.
@@ -138,7 +138,7 @@ fn without_a_server_access_is_denied_and_the_user_reads_why() {
     server.goes_on();
     host.clock.forward(30);
     alice.with_key().enters_with(&phone.code());
-    assert_lacks(&host.posternd().log(), "panicked");
+    assert_lacks(host.posternd().log(), "panicked");
 }
 
 /// `postern check` looks at the key and the servers of the host, and at no store.

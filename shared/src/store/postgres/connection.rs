@@ -5,7 +5,6 @@ use super::column::OwnedValue;
 use super::dialect;
 use super::error::with_causes;
 use super::listener::Messages;
-use super::primary::LastCommit;
 use super::tls::VerifiedTls;
 use crate::config::{PostgresUrl, StoreConfig, read_secret_line};
 use crate::store::column::Value;
@@ -96,7 +95,6 @@ impl Server {
             runtime: Some(runtime),
             statements: Default::default(),
             unanswered: RefCell::default(),
-            last_commit: LastCommit::default(),
             is_lost: Cell::new(false),
         })
     }
@@ -147,7 +145,8 @@ impl Server {
             .application_name("postern")
             .options(SETTINGS)
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
-            .connect_timeout(limit)
+            // to each address of the host
+            .connect_timeout(limit / 2)
             .tcp_user_timeout(Duration::from_secs(20))
             .keepalives_idle(Duration::from_secs(10))
             .keepalives_interval(Duration::from_secs(5))
@@ -210,7 +209,6 @@ pub(super) struct ServerConnection {
     statements: [HashMap<String, KnownStatement>; 2],
     /// Statements that are sent, and whose answers nothing has waited for yet, in this order.
     unanswered: RefCell<Vec<Unanswered>>,
-    pub(super) last_commit: LastCommit,
     /// Whether the server did not answer within a limit. Nothing is sent any more.
     is_lost: Cell<bool>,
 }

@@ -3,7 +3,6 @@
 //! - `connection`: one connection, its time limits and statements.
 //! - `pool`: the connections of this process; `listener`: the one that hears of revocations.
 //! - `open_transaction`: one transaction, and why transactions that run at once do no harm.
-//! - `primary`: the proof that a server is the primary still, before each transaction.
 //! - `dialect`, `column`, `error`: what differs from SQLite in SQL, values and errors.
 //! - `schema`, `schema_check`, `upgrade`: creation of the tables, their comparison, their migration.
 //! - `transfer`: a store that is moved here, or away.
@@ -21,7 +20,6 @@ mod event_order;
 mod listener;
 mod open_transaction;
 mod pool;
-mod primary;
 mod risks;
 mod schema;
 mod schema_check;

@@ -29,8 +29,6 @@
 //! - **The rest** (expired rows, mail that is taken, notifications) works on rows that no other transaction
 //!   has locked, and skips the others.
 //!
-//! Every transaction begins at a server that has committed shortly before (`primary`).
-//!
 //! A transaction that reads sees one moment (REPEATABLE READ). Two transactions that wait for each
 //! other in spite of the order end with [`StoreError::Conflict`] for one of them: verifications are
 //! then repeated a few times (`engine/context/conflict.rs`), and everything else is refused.
@@ -51,12 +49,11 @@
 
 use super::connection::ServerConnection;
 use super::pool::{Lease, Pool};
-use super::primary::prove_primary;
 use super::{READING, VERSION, WRITING, transfer};
 use crate::store::column::{NextRow, Row, Value};
 use crate::store::sqlite::StopsBlocked;
 use crate::store::{Intent, StoreError, StoreResult};
-use crate::system::clock::{self, ClockQuestion};
+use crate::system::clock::ClockQuestion;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,10 +70,6 @@ const COMMIT_IN_FORCE: &str = "SELECT pg_logical_emit_message(true, 'postern', '
 pub(in crate::store) struct OpenTransaction {
     connection: RefCell<Lease>,
     writes: bool,
-    /// Time since boot.
-    began: Duration,
-    /// Whether a row was changed.
-    has_changes: Cell<bool>,
     limit: Cell<Duration>,
     /// Whether a statement failed. PostgreSQL answers the commit of such a transaction with a
     /// rollback, and without an error.
@@ -90,7 +83,6 @@ impl OpenTransaction {
         let _blocked = StopsBlocked::new();
         let (limit, sql) = begin_statements(intent);
         let mut connection = pool.lease()?;
-        let began = clock::since_boot();
         let found = match run_with_clock(&connection, &sql, limit) {
             // The server may have closed the connection meanwhile. Nothing was read or written.
             Err(StoreError::Engine(_)) if connection.was_used => {
@@ -102,8 +94,6 @@ impl OpenTransaction {
         let transaction = OpenTransaction {
             connection: RefCell::new(connection),
             writes: intent != Intent::Read,
-            began,
-            has_changes: Cell::new(false),
             limit: Cell::new(limit),
             has_failed: Cell::new(false),
             has_ended: Cell::new(false),
@@ -138,9 +128,6 @@ impl OpenTransaction {
     pub(in crate::store) fn execute(&self, sql: &str, values: &[Value<'_>]) -> StoreResult<usize> {
         let changed =
             self.run(|connection, limit| connection.execute(sql, values, self.writes, limit))?;
-        if changed > 0 {
-            self.has_changes.set(true);
-        }
         Ok(usize::try_from(changed).unwrap_or(usize::MAX))
     }
 
@@ -190,9 +177,6 @@ impl OpenTransaction {
             false => "COMMIT",
         })?;
         let mut connection = self.connection.borrow_mut();
-        if self.has_changes.get() {
-            connection.last_commit.note(self.began);
-        }
         connection.prepare_statements(self.limit.get());
         Ok(())
     }
@@ -229,7 +213,6 @@ fn run_with_clock(
     sql: &str,
     limit: Duration,
 ) -> StoreResult<Option<i64>> {
-    prove_primary(connection)?;
     let question = ClockQuestion::ask();
     let row = connection.run(sql, limit)?;
     let number = |column: usize| row.get(column)?.as_ref()?.parse::<i64>().ok();

@@ -67,7 +67,7 @@ fn reported(output: &Output) -> (String, u64, u64) {
     )
 }
 
-/// The fault: whoever had to wait after wrong codes went on at a host whose clock was ahead.
+/// The fault: a user who had to wait after wrong codes went on at a host whose clock was ahead.
 #[test]
 fn a_host_whose_clock_is_wrong_has_the_time_of_the_database() {
     const NAME: &str = "a_host_whose_clock_is_wrong_has_the_time_of_the_database";

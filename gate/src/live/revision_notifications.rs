@@ -1,5 +1,5 @@
 //! Notifications of the store, received by a thread of its own, so that a connection that hangs
-//! delays nobody who reads the store.
+//! delays no reader of the store.
 //!
 //! MUST NOT renew a lease: what is not received here, the next read finds.
 

@@ -4,7 +4,7 @@
 //!
 //! Hosts that share a store compare times that other hosts have written: expiry, the windows of the
 //! throttle, when an event was. If their clocks differed, a delay would be over sooner at a host whose
-//! clock is ahead, and whoever guesses would choose that host. So the time of a process is that of its
+//! clock is ahead, and an attacker who guesses would choose that host. So the time of a process is that of its
 //! store: [`now`] is this host's clock plus its difference from the clock of the database, which the
 //! beginning of every transaction shows without a round trip of its own ([`ClockQuestion`]). Codes, cookies
 //! and tokens are verified by the same time, also in a check that reads no store.

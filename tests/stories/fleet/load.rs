@@ -20,7 +20,7 @@ const SIGN_IN: Duration = Duration::from_secs(60);
 pub(crate) struct Load<'a> {
     hosts: &'a [FleetHost],
     is_over: AtomicBool,
-    /// Held by each user who acts; alone by a part of the story that lets nobody act.
+    /// Held by each user who acts; alone by a part of the story that lets no user act.
     acts: RwLock<()>,
     done: Mutex<Acknowledged>,
 }
@@ -154,7 +154,7 @@ impl<'a> Load<'a> {
         }
     }
 
-    /// Lets nobody act, and verifies everything that was acknowledged since the last call. Returns
+    /// Lets no user act, and verifies everything that was acknowledged since the last call. Returns
     /// how many sign-ins were granted and how many acts were denied.
     #[track_caller]
     pub(crate) fn all_holds(&self) -> (usize, usize) {

@@ -23,7 +23,7 @@ pub(crate) fn primary_and_standby(fleet: &Fleet) -> [PostgresServer; 2] {
     [primary, standby]
 }
 
-/// A sign-in by ssh from the host itself, which nobody else reaches.
+/// A sign-in by ssh from the host itself, which no other machine reaches.
 fn ssh_on(host: &FleetHost, person: &Person) -> Ssh {
     host.ssh(person).from(&host.machine.address)
 }

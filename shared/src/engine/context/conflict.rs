@@ -16,7 +16,7 @@ use crate::store::StoreError;
 use std::error::Error;
 
 /// How often an act is begun. Each repetition follows a transaction of another host that was
-/// committed, so that a crowd goes on; whoever loses this often is denied.
+/// committed, so that a crowd goes on; an act that loses this often is denied.
 const ATTEMPTS: u32 = 8;
 
 /// Runs an act of one transaction, and again after a conflict.

@@ -133,7 +133,7 @@ pub(in crate::engine) fn address_wait(
 }
 
 /// Wrong inputs of one host of a fleet over all accounts within [`HOST_WINDOW`], before the first
-/// factor and after it, after which the host waits: whoever has its key MUST NOT be able to try a few
+/// factor and after it, after which the host waits: an attacker with its key MUST NOT be able to try a few
 /// codes of each of many accounts.
 pub(super) const HOST_LIMIT: u32 = 100;
 /// The time for which they count, in seconds.

@@ -1,6 +1,6 @@
 //! Order of audit events. Transactions that run at once take the numbers of their events before they
-//! commit, so that an event may appear after one with a larger number. Whoever reads the log by
-//! number, and goes on after the last one, waits here for the numbers before it.
+//! commit, so that an event may appear after one with a larger number. A reader of the log by
+//! number, which goes on after the last one, waits here for the numbers before it.
 
 use super::connection::ServerConnection;
 use super::{PAUSE, PostgresStore, READING, WRITING};

@@ -36,7 +36,7 @@ impl Listener {
         let listening = with_limit(&runtime, SUBSCRIBING, async {
             let sql = format!("LISTEN {CHANNEL}");
             let mut listen = pin!(client.batch_execute(&sql));
-            // whoever waits for the answer has to move the connection on
+            // the caller that waits for the answer moves the connection on
             poll_fn(|context| {
                 loop {
                     if let Poll::Ready(done) = listen.as_mut().poll(context) {

@@ -10,7 +10,7 @@
 //! milliseconds, and the server has as many processes as work needs.
 //!
 //! The number of connections is larger than the number of workers of any program of Postern, so that
-//! whoever has proven more never waits here behind whoever has proven less: that is decided before,
+//! a user who has proven more never waits here behind one who has proven less: that is decided before,
 //! by the shares of the workers.
 
 use super::connection::{Server, ServerConnection};

@@ -183,7 +183,7 @@ impl PostgresSource {
             Some(VERSION) => {}
             found => return Err(version_error(&connection, found)),
         }
-        // against whoever does not take the lock of the store, such as psql
+        // against programs that do not take the lock of the store, such as psql
         let names: Vec<&str> = tables.iter().map(|table| table.name.as_str()).collect();
         let sql = format!("LOCK TABLE {} IN EXCLUSIVE MODE", names.join(", "));
         connection.run(&sql, READING)?;

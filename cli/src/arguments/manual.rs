@@ -72,7 +72,10 @@ fn items(command: &clap::Command, name: &str, found: &mut Vec<String>) {
         });
     }
     for argument in positional {
-        let value = value(argument);
+        let mut value = value(argument);
+        if matches!(argument.get_action(), clap::ArgAction::Append) {
+            value.push_str(" ...");
+        }
         line.push_str(&match beside(argument) {
             Some(other) => format!(" {value} | {other}"),
             None if argument.is_required_set() => format!(" {value}"),

@@ -26,6 +26,12 @@ fn renames_place(host: &FleetHost, from: &str, to: &str) {
     });
 }
 
+/// Restarts the gate with the configuration of its machine.
+fn restarts_gate(host: &mut FleetHost) {
+    let FleetHost { machine, web, .. } = host;
+    machine.run(|| web.as_mut().expect("it has a gate").gate.restart());
+}
+
 /// Returns the guide's command, with the authority of the story.
 fn command() -> String {
     let words = guide::migration();
@@ -67,12 +73,12 @@ fn a_store_moves_to_postgresql_and_back_while_its_daemons_run() {
     // the daemons that run still name the old place
     let place = format!("the store was moved to {SERVER}");
     one.ssh(&alice).is_turned_away();
-    assert_contains(one.posternd.as_ref().expect("it runs").log(), &place);
+    fleet.host.journal.says(&place);
     let refused = one.machine.run(|| Postern::call("status").refuses());
     assert_contains(&refused.err, &place);
     assert_contains(&refused.err, "set store.url in postern.toml");
     renames_place(&one, HERE, THERE);
-    one.web.as_mut().expect("it has a gate").gate.restart();
+    restarts_gate(&mut one);
 
     one.ssh(&alice).is_refused(&used, "used already");
     one.ssh(&alice).is_refused(&second, "used already");
@@ -97,7 +103,7 @@ fn a_store_moves_to_postgresql_and_back_while_its_daemons_run() {
     });
     assert_contains(&back, ".before-migration-");
     renames_place(&one, THERE, HERE);
-    one.web.as_mut().expect("it has a gate").gate.restart();
+    restarts_gate(&mut one);
     for code in [&used, &second, &third] {
         one.ssh(&alice).is_refused(code, "used already");
     }

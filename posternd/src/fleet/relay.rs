@@ -187,7 +187,9 @@ fn forward(module: &UnixStream, instruction: &Instruction) -> Result<(), RelayFa
 }
 
 /// Waits for the module's reply. A server sends nothing meanwhile: if it does, it has closed the
-/// connection, such as when this host was revoked.
+/// connection, such as when this host was revoked. PAM cannot interrupt a prompt, and a module that
+/// still sends its reply would lose what follows if this end were closed: so the reply is read, and
+/// stays here.
 fn wait_for_reply(
     module: &UnixStream,
     server: &ServerConnection,
@@ -204,17 +206,21 @@ fn wait_for_reply(
         PollFd::new(module.as_fd(), PollFlags::POLLIN),
         PollFd::new(socket.as_fd(), PollFlags::POLLIN),
     ];
+    let mut is_lost = false;
     loop {
-        match poll(&mut waiting, PollTimeout::NONE) {
+        let open = if is_lost { 1 } else { waiting.len() };
+        match poll(&mut waiting[..open], PollTimeout::NONE) {
             Err(nix::errno::Errno::EINTR) => continue,
             Err(error) => return Err(gone(error.desc())),
             Ok(_) => {}
         }
         if waiting[0].any().unwrap_or(true) {
-            return receive(&mut &*module).map_err(RelayFailure::Module);
+            let reply = receive(&mut &*module).map_err(RelayFailure::Module)?;
+            return match is_lost {
+                true => Err(gone("it has closed the connection")),
+                false => Ok(reply),
+            };
         }
-        if waiting[1].any().unwrap_or(true) {
-            return Err(gone("it has closed the connection"));
-        }
+        is_lost |= waiting[1].any().unwrap_or(true);
     }
 }

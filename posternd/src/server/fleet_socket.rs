@@ -42,7 +42,7 @@ const ROUND: Duration = Duration::from_millis(200);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Time limit of a host between two requests; a host sends a ping more often.
 const IDLE: Duration = Duration::from_secs(60);
-/// Age in seconds at which the server makes itself another certificate. It goes by the clock: a machine
+/// Age in seconds at which the server makes itself another certificate, by the clock: a machine
 /// may have been suspended.
 const OWN_CERTIFICATE: u64 = 24 * 3600;
 /// Connections of all hosts, and of one.

@@ -14,6 +14,11 @@ use std::fmt;
 /// Longest text that is parsed, in bytes: the longest keys have some 3 KiB, a certificate a few
 /// times that.
 pub const LONGEST: usize = 16 * 1024;
+/// The algorithms of FIDO security keys (PROTOCOL.u2f of OpenSSH), without their certificates.
+const SECURITY_KEYS: [&str; 2] = [
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
 /// Methods that are parsed; AuthenticationMethods of sshd chains two or three.
 const MOST: usize = 8;
 
@@ -111,6 +116,30 @@ impl CompletedMethods {
     pub fn factors(&self) -> &[CompletedFactor] {
         &self.0
     }
+}
+
+/// Returns the fingerprint of the FIDO security key that sshd has verified for this login, from the
+/// value of SSH_AUTH_INFO_0. `None` if there is none, for a certificate of such a key (its authority
+/// decides, not the key), and where any line is unclear.
+pub fn find_security_key(ssh_auth_info: &[u8]) -> Option<SshKeyFingerprint> {
+    let completed = CompletedMethods::parse_ssh_auth_info(ssh_auth_info);
+    let is_unclear = |factor: &CompletedFactor| factor.method.is_none();
+    if completed.factors().iter().any(is_unclear) {
+        return None;
+    }
+    let text = std::str::from_utf8(ssh_auth_info).ok()?;
+    text.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (method, algorithm) = (words.next()?, words.next()?);
+        if method != SshMethod::Publickey.name() || !SECURITY_KEYS.contains(&algorithm) {
+            return None;
+        }
+        // it returns a key only of the algorithm that the line names
+        match SshKey::parse(Some(algorithm), words.next()) {
+            SshKey::Known(fingerprint) => Some(fingerprint),
+            SshKey::None | SshKey::Unread => None,
+        }
+    })
 }
 
 impl CompletedFactor {

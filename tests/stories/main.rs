@@ -66,6 +66,7 @@ mod fleet {
 /// Hosts that hold no secrets, and their servers.
 mod hosts {
     mod attacks;
+    mod break_glass;
     mod sign_in;
 }
 /// The gate as a process: checks, units, floods.

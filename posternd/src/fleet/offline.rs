@@ -258,3 +258,6 @@ fn explain(refusal: OfflineRefusal) -> &'static str {
         OfflineRefusal::TooManyUnreported => "too many uses wait for a server",
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -400,6 +400,45 @@ mod tests {
         assert_eq!(not_utf8.verified_key(), None);
     }
 
+    /// Keys with the blobs that PROTOCOL.u2f of OpenSSH describes.
+    #[test]
+    fn a_security_key_is_found_unless_it_is_a_certificate_or_a_line_is_unclear() {
+        const ED25519: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo=";
+        const ECDSA: &str = "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8AAAAEc3NoOg==";
+        for key in [ED25519, ECDSA] {
+            let line = format!("publickey {key}\n");
+            let found = find_security_key(line.as_bytes()).unwrap();
+            assert_eq!(
+                parse(&line),
+                one(SshMethod::Publickey, SshKey::Known(found))
+            );
+            let second = format!("password\n{line}");
+            assert!(find_security_key(second.as_bytes()).is_some());
+        }
+        let (algorithm, blob) = ED25519.split_once(' ').unwrap();
+        let certificate = algorithm.replace("@", "-cert-v01@");
+        for text in [
+            String::new(),
+            "password\n".to_owned(),
+            format!("publickey {KEY}\n"),
+            format!("publickey {CERTIFICATE}\n"),
+            format!("publickey {certificate} {blob}\n"),
+            // a key that calls itself another
+            format!("publickey ssh-ed25519 {blob}\n"),
+            format!("publickey {algorithm} {}\n", KEY.split_once(' ').unwrap().1),
+            format!("publickey {algorithm}\n"),
+            format!("publickey {algorithm} !\n"),
+            format!("hostbased {ED25519} client user \"a\"\n"),
+            format!("password {ED25519}\n"),
+            format!("publickey {ED25519}\ntelepathy\n"),
+            format!("publickey {ED25519}\n{}", "password\n".repeat(MOST)),
+        ] {
+            assert_eq!(find_security_key(text.as_bytes()), None, "{text}");
+        }
+        let not_utf8 = [format!("publickey {ED25519}\n").as_bytes(), b"\xff"].concat();
+        assert_eq!(find_security_key(&not_utf8), None);
+    }
+
     #[test]
     fn completed_methods_survive_serialization() {
         let text = format!("publickey {KEY}\nhostbased x\npassword\nfoo\n");

@@ -9,9 +9,9 @@ const PROMPT: &str = "Break-glass code (BG-...): ";
 const FILE: &str = "/var/lib/postern/break-glass";
 
 /// Makes codes for a host, and waits until it has them.
-fn issue(server: &FleetServer, name: &str, count: u32) -> Vec<String> {
+pub(crate) fn issue(server: &FleetServer, name: &str, count: u32) -> Vec<String> {
     let made = server.call(&format!("host break-glass {name} --count {count} --json"));
-    let made = made.does().json::<serde_json::Value>();
+    let made = made.does().json();
     let codes = made["codes"].as_array().expect("a list of codes");
     let codes: Vec<String> = codes
         .iter()
@@ -25,7 +25,7 @@ fn issue(server: &FleetServer, name: &str, count: u32) -> Vec<String> {
 fn has_codes(server: &FleetServer, name: &str, count: u64) {
     patiently("the host has the codes", || {
         let listed = server.call("host list --json").does();
-        let listed = listed.json::<serde_json::Value>();
+        let listed = listed.json();
         let hosts = listed.as_array().expect("a list of hosts");
         let host = hosts
             .iter()
@@ -46,7 +46,7 @@ fn types(person: &Person, codes: &[&str]) -> Ended {
 }
 
 #[track_caller]
-fn enters(person: &Person, code: &str) {
+pub(crate) fn enters(person: &Person, code: &str) {
     let ended = types(person, &[code]);
     assert!(ended.entered(), "{}", ended.transcript);
     assert_contains(
@@ -60,7 +60,7 @@ fn enters(person: &Person, code: &str) {
 }
 
 #[track_caller]
-fn is_refused(person: &Person, code: &str, why: &str) {
+pub(crate) fn is_refused(person: &Person, code: &str, why: &str) {
     let ended = types(person, &[code, code, code]);
     assert!(!ended.entered(), "{}", ended.transcript);
     assert_contains(&ended.transcript, why);

@@ -44,7 +44,7 @@ impl TestHost {
             let path = folder.path().join(name);
             fs::write(&path, text).unwrap();
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-            AbsolutePath::try_from(path.to_str().unwrap().to_owned()).unwrap()
+            AbsolutePath::try_from(path).unwrap()
         };
         let fleet = FleetConfig {
             key_file: write("key", &key.to_pem()),

@@ -144,7 +144,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     Engine::open(config.clone()).unwrap();
     assert_eq!(
         store::upgrade(&config.store).unwrap(),
-        UpgradeResult::UpToDate(6)
+        UpgradeResult::UpToDate(7)
     );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
     assert_eq!(
@@ -463,7 +463,7 @@ fn a_store_of_version_4_keeps_its_rows_under_other_names() {
         .unwrap();
     let upgraded = store::upgrade(&config.store).unwrap();
     assert!(
-        matches!(upgraded, UpgradeResult::Upgraded { from: 4, to: 6, .. }),
+        matches!(upgraded, UpgradeResult::Upgraded { from: 4, to: 7, .. }),
         "{upgraded:?}"
     );
     let engine = rusqlite::Connection::open(&path).unwrap();

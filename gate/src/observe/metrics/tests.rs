@@ -235,7 +235,7 @@ fn table(text: &str) -> String {
                 .iter_mut()
                 .rfind(|(name, _)| sample.starts_with(**name));
             let labels = labels.rsplit_once('}').map_or("", |(labels, _)| labels);
-            if let (Some((_, row)), true) = (known, labels != "") {
+            if let (Some((_, row)), true) = (known, !labels.is_empty()) {
                 let names = labels
                     .split(',')
                     .filter_map(|label| label.split('=').next());

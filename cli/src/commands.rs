@@ -17,7 +17,7 @@ mod log;
 mod migrate_store;
 mod one_time_code;
 mod password;
-mod print_config;
+pub(crate) mod print_config;
 mod recovery;
 mod remote_gate;
 mod restore;

@@ -3,6 +3,7 @@
 //! Refuses a header that is missing, empty, repeated or too long, and separates what a client chose
 //! from what the proxy sets.
 
+use crate::http::header_fields;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use postern_shared::network::address::Address;
@@ -75,9 +76,8 @@ fn single_value<'a>(
     headers: &'a HeaderMap,
     name: &'static HeaderName,
 ) -> Result<&'a HeaderValue, ContractError> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) if !value.is_empty() => Ok(value),
+    match header_fields::single_value(headers, name) {
+        Ok(Some(value)) if !value.is_empty() => Ok(value),
         _ => Err(ContractError::Proxy(name.as_str())),
     }
 }

@@ -31,16 +31,13 @@ impl Latency {
     }
 
     pub(super) fn observe(&self, duration: Duration) {
-        let bucket = self
-            .0
-            .bounds
-            .partition_point(|bound| Duration::from_micros(*bound) < duration);
-        self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         // Nanoseconds in a u64 last for 500 years of work.
-        self.0.nanoseconds.fetch_add(
-            u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX),
-            Ordering::Relaxed,
-        );
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let is_below = |bound: &u64| bound * 1000 < nanoseconds;
+        let bucket = self.0.bounds.partition_point(is_below);
+        self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
+        let sum = &self.0.nanoseconds;
+        sum.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 }
 

@@ -62,6 +62,7 @@ mod fleet {
     mod revocation;
     mod several_hosts;
     mod split;
+    mod throughput;
 }
 /// Hosts that hold no secrets, and their servers.
 mod hosts {

@@ -37,14 +37,23 @@ const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=30s \
     -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c search_path=public \
     -c client_min_messages=error -c jit=off";
 
+/// A connection whose messages are read by the caller, without which it does not move.
+pub(super) struct OpenedConnection {
+    pub(super) client: Client,
+    pub(super) messages: Messages,
+    pub(super) runtime: Runtime,
+    /// Position of its host in the URL.
+    host: usize,
+}
+
 /// What a connection is made from.
 #[derive(Clone)]
 pub(in crate::store) struct Server {
     pub(super) url: PostgresUrl,
     password_file: Option<crate::config::AbsolutePath>,
     ca_file: Option<PathBuf>,
-    /// Position of the host that took writes last. After a failover, no connection waits for the host
-    /// that was lost.
+    /// Position of the host that took writes last, or of the one after it if it stopped answering.
+    /// After a failover, no connection waits for the host that was lost.
     last_good: Arc<AtomicUsize>,
 }
 
@@ -81,7 +90,12 @@ impl Server {
 
     /// Makes a connection to the first host that takes writes, beginning with the one that did last.
     pub(super) fn connect(&self) -> StoreResult<ServerConnection> {
-        let (client, mut messages, runtime) = self.connect_with_messages()?;
+        let OpenedConnection {
+            client,
+            mut messages,
+            runtime,
+            host,
+        } = self.connect_with_messages()?;
         runtime.spawn(poll_fn(move |context| {
             while let Poll::Ready(message) = messages(context) {
                 if !matches!(message, Some(Ok(_))) {
@@ -95,12 +109,26 @@ impl Server {
             runtime: Some(runtime),
             statements: Default::default(),
             unanswered: RefCell::default(),
-            is_lost: Cell::new(false),
+            host,
+            is_unanswered: Cell::new(false),
         })
     }
 
+    /// Lets the next connections begin after a host that takes writes and does not answer: it may be
+    /// an old primary, whose commits wait for the standby that was promoted in its place.
+    pub(super) fn pass_over(&self, connection: &ServerConnection) {
+        let next = (connection.host + 1) % self.url.hosts.len().max(1);
+        // unless another connection has found out already
+        let _ = self.last_good.compare_exchange(
+            connection.host,
+            next,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
     /// Makes a connection for a caller that reads its messages.
-    pub(super) fn connect_with_messages(&self) -> StoreResult<(Client, Messages, Runtime)> {
+    pub(super) fn connect_with_messages(&self) -> StoreResult<OpenedConnection> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -124,7 +152,12 @@ impl Server {
             let why = match with_limit(&runtime, limit, open(&config, tls.clone())) {
                 Some(Ok((client, messages))) => {
                     self.last_good.store(number, Ordering::Relaxed);
-                    return Ok((client, messages, runtime));
+                    return Ok(OpenedConnection {
+                        client,
+                        messages,
+                        runtime,
+                        host: number,
+                    });
                 }
                 Some(Err(error)) => with_causes(&error),
                 None => format!("no answer within {} s", limit.as_secs()),
@@ -209,8 +242,10 @@ pub(super) struct ServerConnection {
     statements: [HashMap<String, KnownStatement>; 2],
     /// Statements that are sent, and whose answers nothing has waited for yet, in this order.
     unanswered: RefCell<Vec<Unanswered>>,
+    /// Position of its host in the URL.
+    host: usize,
     /// Whether the server did not answer within a limit. Nothing is sent any more.
-    is_lost: Cell<bool>,
+    is_unanswered: Cell<bool>,
 }
 
 type Unanswered = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
@@ -268,14 +303,19 @@ impl ServerConnection {
             if let Some(result) = with_limit(runtime, limit + GRACE, work) {
                 return Ok(result?);
             }
-            self.is_lost.set(true);
+            self.is_unanswered.set(true);
         }
         Err(StoreError::Engine("PostgreSQL does not answer".to_owned()))
     }
 
     /// Whether the connection is of no use any more.
     pub(super) fn is_lost(&self) -> bool {
-        self.is_lost.get() || self.client.is_closed()
+        self.is_unanswered() || self.client.is_closed()
+    }
+
+    /// Whether the server did not answer within a limit.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.is_unanswered.get()
     }
 
     /// Runs statements without parameters. Returns the values of the last row as text.

@@ -27,7 +27,7 @@ thread_local! {
 /// The cookies of a request.
 pub(crate) enum RequestCookies<'a> {
     Known(KnownLine),
-    Scanned(SessionCookies<'a, VerifiedSession>),
+    Scanned(Box<SessionCookies<'a, VerifiedSession>>),
 }
 
 /// What follows from a line that has one session, and cookies of Postern's in one place alone.
@@ -68,9 +68,9 @@ impl<'a> RequestCookies<'a> {
                 if let Some(line) = KnownLine::of(line, name, &scanned) {
                     known.put(hash, line);
                 }
-                RequestCookies::Scanned(scanned)
+                RequestCookies::Scanned(Box::new(scanned))
             }
-            _ => RequestCookies::Scanned(scan()),
+            _ => RequestCookies::Scanned(Box::new(scan())),
         })
     }
 

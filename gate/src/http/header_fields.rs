@@ -15,16 +15,16 @@ pub(crate) fn single_value(
     headers: &HeaderMap,
     name: impl AsHeaderName + Copy,
 ) -> Result<Option<&HeaderValue>, RepeatedField> {
-    let is_repeated = || headers.get_all(name).iter().nth(1).is_some();
-    match has_repeated_fields(headers) && is_repeated() {
+    match is_repeated(headers, name) {
         true => Err(RepeatedField),
         false => Ok(headers.get(name)),
     }
 }
 
-/// Whether any header field occurs several times.
-pub(crate) fn has_repeated_fields(headers: &HeaderMap) -> bool {
-    headers.len() != headers.keys_len()
+/// Whether a header field occurs several times.
+pub(crate) fn is_repeated(headers: &HeaderMap, name: impl AsHeaderName) -> bool {
+    let has_repeated = headers.len() != headers.keys_len();
+    has_repeated && headers.get_all(name).iter().nth(1).is_some()
 }
 
 #[cfg(test)]

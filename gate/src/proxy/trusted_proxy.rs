@@ -285,7 +285,7 @@ mod tests {
         let secret: Vec<u8> = (1..=40).collect();
         for length in 0..secret.len() {
             let whole = &secret[..length];
-            assert!(are_equal(whole, &whole.to_vec()), "{length}");
+            assert!(are_equal(whole, whole), "{length}");
             assert!(!are_equal(whole, &secret[..length + 1]), "{length}");
             for at in 0..length {
                 let mut changed = whole.to_vec();

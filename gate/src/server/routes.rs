@@ -103,7 +103,7 @@ pub(crate) async fn answer_page(
 /// Joins Cookie lines. HTTP/2 splits one line into several (RFC 9113, section 8.2.3), and Traefik
 /// passes them on separately over HTTP/1.
 fn join_cookie_lines(headers: &mut HeaderMap) {
-    if header_fields::single_value(headers, &COOKIE).is_err() {
+    if header_fields::is_repeated(headers, &COOKIE) {
         let crumbs: Vec<_> = headers
             .get_all(COOKIE)
             .iter()

@@ -91,11 +91,11 @@ fn refused_upgrade(config: &Config) -> String {
 fn upgraded(config: &Config) -> PathBuf {
     let UpgradeResult::Upgraded {
         from: 3,
-        to: 6,
+        to: 7,
         backup: Some(backup),
     } = store::upgrade(&config.store).unwrap()
     else {
-        panic!("not from version 3 to version 6")
+        panic!("not from version 3 to version 7")
     };
     backup
 }
@@ -126,7 +126,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let refused = refused_open(&config);
     assert_contains(
         &refused,
-        "the store has version 3, this program knows version 6",
+        "the store has version 3, this program knows version 7",
     );
     assert_contains(&refused, "run postern upgrade as root");
     assert_eq!(fs::read(&path).unwrap(), before, "nothing was written");
@@ -134,7 +134,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let backup = upgraded(&config);
     assert_eq!(
         backup,
-        path.canonicalize().unwrap().with_file_name("db.before-6")
+        path.canonicalize().unwrap().with_file_name("db.before-7")
     );
     let (store, copy) = (path.metadata().unwrap(), backup.metadata().unwrap());
     assert_eq!(
@@ -301,8 +301,8 @@ fn numbers_that_were_given_before_are_not_given_again() {
 fn a_copy_of_an_interrupted_upgrade_is_replaced() {
     let (folder, config) = version_3("");
     let store = folder.path().join("store");
-    fs::write(store.join("db.before-6"), "half").unwrap();
-    fs::write(store.join(".db.before-6.4194304.new"), "half").unwrap();
+    fs::write(store.join("db.before-7"), "half").unwrap();
+    fs::write(store.join(".db.before-7.4194304.new"), "half").unwrap();
     let backup = upgraded(&config);
     let copy = rusqlite::Connection::open(backup).unwrap();
     assert_eq!(
@@ -310,7 +310,7 @@ fn a_copy_of_an_interrupted_upgrade_is_replaced() {
             .unwrap(),
         3
     );
-    assert!(!store.join(".db.before-6.4194304.new").exists());
+    assert!(!store.join(".db.before-7.4194304.new").exists());
 }
 
 /// Some of these stores have version 3 in their header.
@@ -336,7 +336,7 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
             before,
             "{commit}: nothing was written"
         );
-        assert!(!folder.path().join("store/db.before-6").exists());
+        assert!(!folder.path().join("store/db.before-7").exists());
     }
 }
 
@@ -355,11 +355,11 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
         ("DROP TABLE floor", "table floor is missing"),
         (
             "PRAGMA user_version = 2",
-            "version 2, this program knows version 6; install the Postern that made it",
+            "version 2, this program knows version 7; install the Postern that made it",
         ),
         (
             "PRAGMA user_version = 9",
-            "version 9, this program knows version 6; restart this program, or install the Postern that made the store or a newer one",
+            "version 9, this program knows version 7; restart this program, or install the Postern that made the store or a newer one",
         ),
         ("PRAGMA application_id = 1", "it is not a store of Postern"),
         (

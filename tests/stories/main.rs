@@ -53,6 +53,7 @@ mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
     mod demonstration;
+    mod demonstration_of_hosts;
     mod failover;
     mod guide;
     mod hangs;
@@ -67,7 +68,8 @@ mod fleet {
 /// Hosts that hold no secrets, and their servers.
 mod hosts {
     mod attacks;
-    mod sign_in;
+    pub(crate) mod break_glass;
+    pub(crate) mod sign_in;
 }
 /// The gate as a process: checks, units, floods.
 mod gate {

@@ -7,6 +7,7 @@ pub mod fleet_socket;
 pub mod host_socket;
 pub mod peer;
 mod relayed_hook;
+mod report_limit;
 pub mod service;
 pub mod sockets;
 pub mod stdio;

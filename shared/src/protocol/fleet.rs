@@ -5,28 +5,36 @@
 //!
 //! MUST NOT name the host in a frame: the server knows it by its certificate.
 
+use super::break_glass::{REPORT_BYTES, decode_grant, decode_uses, encode_grant, encode_uses};
 use super::codec::{DecodeError, Decoder, Encoder};
 use super::frame::{Frame, FrameError};
 use super::opening::{PamTransaction, decode_id};
 use crate::account::name;
+use crate::fleet::break_glass::{OfflineAccess, OfflineGrant};
 use crate::policy::groups::GroupMembership;
 use crate::system::clock::Timestamp;
 use crate::system::process::TransactionId;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Versions of this protocol, newest first.
-pub const FLEET_VERSIONS: &[u16] = &[1];
+/// Versions of this protocol, newest first. Version 1 has no break-glass codes.
+pub const FLEET_VERSIONS: &[u16] = &[2, 1];
+/// The first version with break-glass codes.
+pub const BREAK_GLASS_VERSION: u16 = 2;
 
 const GREETING: u8 = 32;
 const CONVERSATION: u8 = 48;
 const JOIN: u8 = 49;
 const RENEW: u8 = 50;
 const PING: u8 = 51;
+const REPORT: u8 = 52;
+const BREAK_GLASS: u8 = 53;
 const JOINED: u8 = 176;
 const RENEWED: u8 = 177;
 const PONG: u8 = 178;
 const REFUSED: u8 = 179;
+const REPORTED: u8 = 180;
+const GRANTED: u8 = 181;
 
 /// Most versions in a greeting.
 const VERSIONS: usize = 16;
@@ -185,6 +193,13 @@ pub enum HostRequest {
     Renew,
     /// Whether the server still answers.
     Ping,
+    /// Accesses that the host has granted while no server answered.
+    Report(Vec<OfflineAccess>),
+    /// What the host may decide while no server answers. `held` is the digest of the codes that it
+    /// has; none, if it has lost them.
+    BreakGlass {
+        held: Option<[u8; 32]>,
+    },
 }
 
 impl fmt::Debug for HostRequest {
@@ -195,12 +210,14 @@ impl fmt::Debug for HostRequest {
             HostRequest::Join { .. } => "Join(…)",
             HostRequest::Renew => "Renew",
             HostRequest::Ping => "Ping",
+            HostRequest::Report(_) => "Report(…)",
+            HostRequest::BreakGlass { .. } => "BreakGlass",
         })
     }
 }
 
 impl Frame for HostRequest {
-    const LIMIT: usize = super::Opening::LIMIT + GROUP_BYTES + 4 * NAME;
+    const LIMIT: usize = super::Opening::LIMIT + GROUP_BYTES + 4 * NAME + REPORT_BYTES;
 
     fn kind(&self) -> u8 {
         match self {
@@ -208,6 +225,8 @@ impl Frame for HostRequest {
             HostRequest::Join { .. } => JOIN,
             HostRequest::Renew => RENEW,
             HostRequest::Ping => PING,
+            HostRequest::Report(_) => REPORT,
+            HostRequest::BreakGlass { .. } => BREAK_GLASS,
         }
     }
 
@@ -224,6 +243,10 @@ impl Frame for HostRequest {
                 fields.bytes(public_key);
             }
             HostRequest::Renew | HostRequest::Ping => {}
+            HostRequest::Report(uses) => encode_uses(fields, uses),
+            HostRequest::BreakGlass { held } => {
+                fields.optional_bytes(held.as_ref().map(<[u8; 32]>::as_slice));
+            }
         }
     }
 
@@ -247,6 +270,14 @@ impl Frame for HostRequest {
             },
             RENEW => HostRequest::Renew,
             PING => HostRequest::Ping,
+            REPORT => HostRequest::Report(decode_uses(fields)?),
+            BREAK_GLASS => {
+                let held = fields
+                    .optional_bytes(32, "digest")?
+                    .map(<[u8; 32]>::try_from);
+                let held = held.transpose().map_err(|_| DecodeError("digest"))?;
+                HostRequest::BreakGlass { held }
+            }
             _ => return Err(FrameError::Kind(kind)),
         })
     }
@@ -336,6 +367,9 @@ pub enum ServerReply {
     },
     /// The text says why.
     Refused(String),
+    /// What was reported is in the audit log.
+    Reported,
+    Granted(OfflineGrant),
 }
 
 impl Frame for ServerReply {
@@ -347,6 +381,8 @@ impl Frame for ServerReply {
             ServerReply::Renewed { .. } => RENEWED,
             ServerReply::Pong { .. } => PONG,
             ServerReply::Refused(_) => REFUSED,
+            ServerReply::Reported => REPORTED,
+            ServerReply::Granted(_) => GRANTED,
         }
     }
 
@@ -364,6 +400,8 @@ impl Frame for ServerReply {
             ServerReply::Renewed { certificate } => fields.bytes(certificate),
             ServerReply::Pong { groups } => encode_names(fields, groups),
             ServerReply::Refused(text) => fields.bytes(text.as_bytes()),
+            ServerReply::Reported => {}
+            ServerReply::Granted(grant) => encode_grant(fields, grant),
         }
     }
 
@@ -381,6 +419,8 @@ impl Frame for ServerReply {
                 groups: decode_names(fields)?,
             },
             REFUSED => ServerReply::Refused(fields.text(TEXT, "text")?.to_owned()),
+            REPORTED => ServerReply::Reported,
+            GRANTED => ServerReply::Granted(decode_grant(fields)?),
             _ => return Err(FrameError::Kind(kind)),
         })
     }

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -36,6 +36,20 @@ const GRACE: Duration = Duration::from_secs(5);
 const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=30s \
     -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c search_path=public \
     -c client_min_messages=error -c jit=off";
+
+/// Positions of the hosts that took writes last, by the URL. They outlive stores and their
+/// connections, which end with a failed login.
+static LAST_GOOD: Mutex<Vec<(PostgresUrl, Arc<AtomicUsize>)>> = Mutex::new(Vec::new());
+
+fn last_good_host(url: &PostgresUrl) -> Arc<AtomicUsize> {
+    let mut all = LAST_GOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, host)) = all.iter().find(|(known, _)| known == url) {
+        return Arc::clone(host);
+    }
+    let host = Arc::default();
+    all.push((url.clone(), Arc::clone(&host)));
+    host
+}
 
 /// A connection whose messages are read by the caller, without which it does not move.
 pub(super) struct OpenedConnection {
@@ -77,7 +91,7 @@ impl Server {
             url: url.clone(),
             password_file: settings.password_file.clone(),
             ca_file: settings.ca_file.as_ref().map(|file| file.path().to_owned()),
-            last_good: Arc::default(),
+            last_good: last_good_host(url),
         }
     }
 
@@ -110,6 +124,7 @@ impl Server {
             statements: Default::default(),
             unanswered: RefCell::default(),
             host,
+            has_alternative: self.url.hosts.len() > 1,
             is_unanswered: Cell::new(false),
         })
     }
@@ -244,7 +259,10 @@ pub(super) struct ServerConnection {
     unanswered: RefCell<Vec<Unanswered>>,
     /// Position of its host in the URL.
     host: usize,
-    /// Whether the server did not answer within a limit. Nothing is sent any more.
+    /// Whether the URL names other hosts.
+    has_alternative: bool,
+    /// Whether the server did not answer within a limit, or waited too long for a lock while another
+    /// server may take its place. Nothing is sent any more.
     is_unanswered: Cell<bool>,
 }
 
@@ -301,7 +319,12 @@ impl ServerConnection {
         };
         if !self.is_lost() {
             if let Some(result) = with_limit(runtime, limit + GRACE, work) {
-                return Ok(result?);
+                let result = result.map_err(StoreError::from);
+                // a commit that an old primary does not acknowledge keeps its locks
+                let waited_in_vain = matches!(result, Err(StoreError::Busy));
+                self.is_unanswered
+                    .set(waited_in_vain && self.has_alternative);
+                return result;
             }
             self.is_unanswered.set(true);
         }

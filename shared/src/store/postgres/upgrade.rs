@@ -37,12 +37,23 @@ const FROM_VERSION_5: PostgresMigration = PostgresMigration {
             expires BIGINT NOT NULL)",
 };
 
+/// Adds the table of break-glass codes.
+const FROM_VERSION_6: PostgresMigration = PostgresMigration {
+    from: 6,
+    schema: include_str!("../sqlite/migration/schema_6.sql"),
+    statements: "
+        CREATE TABLE break_glass_code (
+            host BIGINT NOT NULL, position BIGINT NOT NULL, hash BYTEA NOT NULL,
+            issued BIGINT NOT NULL, received BIGINT, used BIGINT, PRIMARY KEY (host, position))",
+};
+
 /// Migrations in order, without a gap. Version 5 is the first that stores in PostgreSQL have; tests
 /// have an older one.
 const MIGRATIONS: &[PostgresMigration] = &[
     #[cfg(test)]
     tests::FROM_VERSION_4,
     FROM_VERSION_5,
+    FROM_VERSION_6,
 ];
 
 pub(super) fn is_upgradable(version: i64) -> bool {

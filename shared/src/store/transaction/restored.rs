@@ -42,6 +42,7 @@ impl Transaction<'_> {
             "host_invitation",
             // one of them may have been revoked since
             "host",
+            "break_glass_code",
         ] {
             self.execute_unchecked(&format!("DELETE FROM {table}"))?;
         }

@@ -3,8 +3,10 @@
 //! MUST NOT have a user, an address or a host as a label. Every label has few values.
 
 mod latency;
+mod per_thread;
 
 use latency::Latency;
+use per_thread::PerThread;
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::system::clock;
@@ -99,10 +101,12 @@ pub(crate) struct GateHealth {
     pub(crate) connections: usize,
 }
 
+type CheckCounter = Counter<u64, PerThread<AtomicU64>>;
+
 pub(crate) struct Metrics {
     registry: Registry,
     /// By proxy contract and result.
-    checks: [[Counter; CheckLabel::ALL.len()]; ProxyKind::ALL.len()],
+    checks: [[CheckCounter; CheckLabel::ALL.len()]; ProxyKind::ALL.len()],
     untrusted_requests: Counter,
     sign_ins: Family<SignInLabels, Counter>,
     mails: Family<MailLabels, Counter>,
@@ -142,7 +146,7 @@ struct MailLabels {
 impl Metrics {
     fn new() -> Metrics {
         let mut registry = Registry::with_prefix("postern");
-        let checks = Family::<CheckLabels, Counter>::default();
+        let checks = Family::<CheckLabels, CheckCounter>::default();
         let counters_of = |contract: ProxyKind| {
             let counter = |answer: CheckLabel| {
                 checks.get_or_create_owned(&CheckLabels {

@@ -10,7 +10,7 @@ use crate::pam::remote_host::{RemoteHost, look_up_facts};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use postern_shared::config::FleetConfig;
 use postern_shared::engine::messages;
-use postern_shared::protocol::fleet::{FLEET_VERSIONS, HostRequest, RelayedConversation};
+use postern_shared::protocol::fleet::{HostRequest, RelayedConversation};
 use postern_shared::protocol::{
     Denial, FrameError, Instruction, PamFunction, PamFunctionResult, PamTransaction, RelayReply,
     Severity, receive, send,
@@ -136,7 +136,7 @@ fn converse(
         }
     };
     let relayed = RelayedConversation {
-        version: FLEET_VERSIONS[0],
+        version: server.version,
         transaction: transaction.clone(),
         id,
         facts: look_up_facts(transaction, &server.groups),

@@ -15,14 +15,28 @@ use crate::system::process::TransactionId;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Versions of this protocol, newest first.
-pub const FLEET_VERSIONS: &[u16] = &[1];
+/// Versions of this protocol, newest first. A host uses the newest that its server speaks, too.
+/// In version 1, a host does not state its release.
+pub const FLEET_VERSIONS: &[u16] = &[2, 1];
+/// The first version in which a host states its release.
+pub const RELEASE_VERSION: u16 = 2;
+
+/// Returns the newest version of ours that a peer speaks, too.
+pub fn newest_common_version(theirs: &[u16]) -> Option<u16> {
+    newest_common(FLEET_VERSIONS, theirs)
+}
+
+fn newest_common(ours: &[u16], theirs: &[u16]) -> Option<u16> {
+    let common = ours.iter().filter(|version| theirs.contains(version));
+    common.max().copied()
+}
 
 const GREETING: u8 = 32;
 const CONVERSATION: u8 = 48;
 const JOIN: u8 = 49;
 const RENEW: u8 = 50;
 const PING: u8 = 51;
+const RELEASE: u8 = 54;
 const JOINED: u8 = 176;
 const RENEWED: u8 = 177;
 const PONG: u8 = 178;
@@ -185,6 +199,41 @@ pub enum HostRequest {
     Renew,
     /// Whether the server still answers.
     Ping,
+    /// The release of this host's Postern, for operators. The server replies as to a ping.
+    Release(ReleaseName),
+}
+
+/// Version of a Postern, such as `0.1.0`: 1 to 32 letters, digits, dots, dashes, plus signs and tildes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseName(String);
+
+impl ReleaseName {
+    const LONGEST: usize = 32;
+
+    /// Returns the version of this program.
+    pub fn own() -> ReleaseName {
+        ReleaseName(env!("CARGO_PKG_VERSION").to_owned())
+    }
+
+    pub fn parse(text: &str) -> Option<ReleaseName> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-+~".contains(&byte);
+        let is_release = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(is_allowed);
+        is_release.then(|| ReleaseName(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl HostRequest {
+    /// Returns the release of the host, where the request states it.
+    pub fn release(&self) -> Option<&ReleaseName> {
+        match self {
+            HostRequest::Release(release) => Some(release),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for HostRequest {
@@ -195,6 +244,7 @@ impl fmt::Debug for HostRequest {
             HostRequest::Join { .. } => "Join(…)",
             HostRequest::Renew => "Renew",
             HostRequest::Ping => "Ping",
+            HostRequest::Release(_) => "Release(…)",
         })
     }
 }
@@ -208,6 +258,7 @@ impl Frame for HostRequest {
             HostRequest::Join { .. } => JOIN,
             HostRequest::Renew => RENEW,
             HostRequest::Ping => PING,
+            HostRequest::Release(_) => RELEASE,
         }
     }
 
@@ -224,6 +275,7 @@ impl Frame for HostRequest {
                 fields.bytes(public_key);
             }
             HostRequest::Renew | HostRequest::Ping => {}
+            HostRequest::Release(release) => fields.bytes(release.as_str().as_bytes()),
         }
     }
 
@@ -247,6 +299,11 @@ impl Frame for HostRequest {
             },
             RENEW => HostRequest::Renew,
             PING => HostRequest::Ping,
+            RELEASE => {
+                let text = fields.text(ReleaseName::LONGEST, "release")?;
+                let release = ReleaseName::parse(text).ok_or(DecodeError("release"))?;
+                HostRequest::Release(release)
+            }
             _ => return Err(FrameError::Kind(kind)),
         })
     }
@@ -383,5 +440,28 @@ impl Frame for ServerReply {
             REFUSED => ServerReply::Refused(fields.text(TEXT, "text")?.to_owned()),
             _ => return Err(FrameError::Kind(kind)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_server_of_two_releases_use_the_newest_version_of_both() {
+        // a newer host at an older server, and the other way round
+        assert_eq!(newest_common(&[3, 2], &[2, 1]), Some(2));
+        assert_eq!(newest_common(&[2, 1], &[3, 2]), Some(2));
+        assert_eq!(newest_common(&[2, 1], &[1, 2]), Some(2));
+        assert_eq!(newest_common(&[3], &[2, 1]), None);
+        assert_eq!(newest_common(&[1], &[]), None);
+    }
+
+    #[test]
+    fn a_release_is_a_short_word() {
+        assert!(ReleaseName::parse(ReleaseName::own().as_str()).is_some());
+        for text in ["", "1 2", "1\n", "1\u{1b}[2J", "ä", &"1".repeat(33)] {
+            assert_eq!(ReleaseName::parse(text), None, "{text:?}");
+        }
     }
 }

@@ -37,12 +37,25 @@ const FROM_VERSION_5: PostgresMigration = PostgresMigration {
             expires BIGINT NOT NULL)",
 };
 
+/// Adds the table of what servers have seen of hosts.
+const FROM_VERSION_6: PostgresMigration = PostgresMigration {
+    from: 6,
+    schema: include_str!("../sqlite/migration/schema_6.sql"),
+    statements: "
+        CREATE TABLE host_activity (
+            host BIGINT NOT NULL REFERENCES host ON DELETE CASCADE, server TEXT COLLATE \"C\" NOT NULL,
+            seen BIGINT NOT NULL, connected BIGINT NOT NULL, version TEXT COLLATE \"C\" NOT NULL,
+            passed BIGINT NOT NULL, not_needed BIGINT NOT NULL, denied BIGINT NOT NULL,
+            PRIMARY KEY (host, server))",
+};
+
 /// Migrations in order, without a gap. Version 5 is the first that stores in PostgreSQL have; tests
 /// have an older one.
 const MIGRATIONS: &[PostgresMigration] = &[
     #[cfg(test)]
     tests::FROM_VERSION_4,
     FROM_VERSION_5,
+    FROM_VERSION_6,
 ];
 
 pub(super) fn is_upgradable(version: i64) -> bool {

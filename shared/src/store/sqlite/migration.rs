@@ -8,6 +8,7 @@ mod unreleased;
 mod version_3;
 mod version_4;
 mod version_5;
+mod version_6;
 
 use super::connection::{connect, store_version, use_wal};
 use super::files::{DatabasePath, location};
@@ -37,7 +38,7 @@ struct Migration {
 }
 
 /// Migrations in order, without a gap. A new version moves the current schema into a file here.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         from: 3,
         schema: version_3::SCHEMA,
@@ -52,6 +53,11 @@ const MIGRATIONS: [Migration; 3] = [
         from: 5,
         schema: version_5::SCHEMA,
         migrate: version_5::migrate,
+    },
+    Migration {
+        from: 6,
+        schema: version_6::SCHEMA,
+        migrate: version_6::migrate,
     },
 ];
 

@@ -44,7 +44,12 @@ impl Transaction<'_> {
     /// Removes the authority, every invitation and every host: nothing that they were given is valid
     /// any more.
     pub fn end_fleet(&mut self) -> StoreResult<()> {
-        for table in ["fleet_authority", "host_invitation", "host"] {
+        for table in [
+            "fleet_authority",
+            "host_invitation",
+            "host_activity",
+            "host",
+        ] {
             self.execute_unchecked(&format!("DELETE FROM {table}"))?;
         }
         Ok(())

@@ -117,7 +117,7 @@ fn a_store_of_an_older_version_is_refused_with_the_command_and_opens_after_it() 
     };
     let refused = database.error();
     assert!(
-        refused.contains("has version 4, this program knows version 6"),
+        refused.contains("has version 4, this program knows version 7"),
         "{refused}"
     );
     assert!(refused.contains("run postern upgrade as root"), "{refused}");
@@ -190,7 +190,7 @@ fn a_newer_store_and_one_without_a_way_are_refused_with_both_versions() {
         (2, "install the Postern that made it"),
     ] {
         database.run(&format!("UPDATE store_version SET version = {version}"));
-        let both = format!("has version {version}, this program knows version 6");
+        let both = format!("has version {version}, this program knows version 7");
         for refused in [
             database.error(),
             store::upgrade(&database.settings).unwrap_err().to_string(),

@@ -65,6 +65,7 @@ mod fleet {
 }
 /// Hosts that hold no secrets, and their servers.
 mod hosts {
+    mod ansible;
     mod attacks;
     mod sign_in;
 }

@@ -202,7 +202,7 @@ fn create_missing(connection: &Connection, schema: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// Copies the store with its WAL, as of the last commit, to `postern.db.before-6` next to it, with
+/// Copies the store with its WAL, as of the last commit, to `postern.db.before-7` next to it, with
 /// the same owner and mode. Replaces the copy of an interrupted upgrade once the new one is
 /// complete.
 fn back_up(path: &Path) -> StoreResult<PathBuf> {

@@ -7,8 +7,6 @@ pub(crate) mod backup;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod email;
-#[cfg(test)]
-mod guides;
 pub(crate) mod host;
 pub(crate) mod import;
 #[cfg(test)]

@@ -17,7 +17,7 @@ mod log;
 mod migrate_store;
 mod one_time_code;
 mod password;
-mod print_config;
+pub(crate) mod print_config;
 mod recovery;
 mod remote_gate;
 mod restore;
@@ -92,6 +92,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> CommandResult {
         Command::PrintConfig(what) => print_config::run(run, what),
         Command::Key(KeyArguments::Rotate(what)) => key::rotate(run, what),
         Command::Host(HostArguments::Invite(what)) => host::invite(run, what),
+        Command::Host(HostArguments::BreakGlass(what)) => host::break_glass(run, what),
         Command::Host(HostArguments::Join(what)) => host::join(run, what),
         Command::Host(HostArguments::List) => host::list(run),
         Command::Host(HostArguments::Revoke(what)) => host::revoke(run, what),

@@ -7,6 +7,8 @@ mod check;
 mod commands;
 mod context;
 mod fleet;
+#[cfg(test)]
+mod handbook;
 mod key_writer;
 mod root_process;
 mod store_files;

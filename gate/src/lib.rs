@@ -21,6 +21,9 @@ mod api;
 mod check;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
+#[cfg(test)]
+#[path = "../../shared/tests/shipped/generated.rs"]
+mod generated;
 mod http;
 mod live;
 mod observe;

@@ -91,7 +91,7 @@ fn refused_upgrade(config: &Config) -> String {
 fn upgraded(config: &Config) -> PathBuf {
     let UpgradeResult::Upgraded {
         from: 3,
-        to: 6,
+        to: 7,
         backup: Some(backup),
     } = store::upgrade(&config.store).unwrap()
     else {

@@ -53,6 +53,7 @@ mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
     mod demonstration;
+    mod demonstration_of_hosts;
     mod failover;
     mod guide;
     mod hangs;
@@ -62,12 +63,14 @@ mod fleet {
     mod revocation;
     mod several_hosts;
     mod split;
+    mod throughput;
 }
 /// Hosts that hold no secrets, and their servers.
 mod hosts {
     mod ansible;
     mod attacks;
-    mod sign_in;
+    pub(crate) mod break_glass;
+    pub(crate) mod sign_in;
 }
 /// The gate as a process: checks, units, floods.
 mod gate {

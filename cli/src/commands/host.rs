@@ -6,12 +6,16 @@ mod status;
 pub(super) use join::join;
 pub(super) use status::show_status;
 
-use crate::arguments::host::OneHost;
+use crate::arguments::host::{BreakGlassArguments, OneHost};
 use crate::context::{self, Invocation};
 use crate::terminal::output::CommandResult;
+use postern_shared::account::host::HostName;
+use postern_shared::credential::break_glass_code::BreakGlassCode;
+use postern_shared::engine::BreakGlassTally;
 use postern_shared::store::HostRecord;
 use postern_shared::system::clock;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 pub(super) fn invite(run: Invocation<'_>, what: &OneHost) -> CommandResult {
     run.output.is_seen()?;
@@ -32,19 +36,62 @@ pub(super) fn invite(run: Invocation<'_>, what: &OneHost) -> CommandResult {
     ))
 }
 
+pub(super) fn break_glass(run: Invocation<'_>, what: &BreakGlassArguments) -> CommandResult {
+    run.output.is_seen()?;
+    let (name, actor, now) = (&what.host.name, context::actor(), clock::now()?);
+    let mut engine = run.engine()?;
+    let codes = engine
+        .hosts()
+        .issue_break_glass(name, what.count, &actor, now)?;
+    let shown = show_codes(run, name, &codes);
+    if shown.is_err() {
+        // the codes were not shown, so they are of no use
+        engine.hosts().cancel_break_glass(name, now)?;
+    }
+    shown
+}
+
+fn show_codes(run: Invocation<'_>, name: &HostName, codes: &[BreakGlassCode]) -> CommandResult {
+    let codes: Vec<Zeroizing<String>> = codes.iter().map(BreakGlassCode::grouped).collect();
+    let texts: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    if run.output.is_json() {
+        return run
+            .output
+            .json(&json!({ "host": name.as_str(), "codes": texts }));
+    }
+    run.output.text(format_args!(
+        "{}\nEach is valid once, on {name} alone, while no server answers. Earlier ones are not valid any more once {name} has these: see postern host list. They are not shown again: keep them on paper.\n",
+        texts.join("\n")
+    ))
+}
+
 pub(super) fn list(run: Invocation<'_>) -> CommandResult {
-    let hosts = run.engine()?.hosts().list_hosts()?;
-    let value = |host: &HostRecord| {
+    let mut engine = run.engine()?;
+    let hosts = engine.hosts().list_hosts()?;
+    let mut counted = Vec::with_capacity(hosts.len());
+    for host in &hosts {
+        counted.push((host, engine.hosts().count_break_glass(host.number)?));
+    }
+    let value = |(host, codes): &(&HostRecord, BreakGlassTally)| {
         json!({
             "host": host.name.as_str(),
             "joined": host.joined.to_string(),
             "certificate_expires": host.expires.to_string(),
             "revoked": host.revoked.map(|at| at.to_string()),
+            "break_glass_codes": codes.left,
+            "break_glass_received": codes.received.map(|at| at.to_string()),
         })
     };
-    let keys = ["host", "joined", "certificate_expires", "revoked"];
+    let keys = [
+        "host",
+        "joined",
+        "certificate_expires",
+        "revoked",
+        "break_glass_codes",
+        "break_glass_received",
+    ];
     run.output
-        .records(keys, &hosts.iter().map(value).collect::<Vec<_>>())
+        .records(keys, &counted.iter().map(value).collect::<Vec<_>>())
 }
 
 pub(super) fn revoke(run: Invocation<'_>, what: &OneHost) -> CommandResult {

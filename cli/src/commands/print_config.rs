@@ -51,6 +51,17 @@ struct ProxySample {
     group: Option<&'static str>,
 }
 
+impl ProxySample {
+    /// Returns the text to print, with its placeholders.
+    fn printed_text(&self, url: &GateUrl) -> &'static str {
+        if url.has_own_host() {
+            self.own_host
+        } else {
+            self.path
+        }
+    }
+}
+
 const NGINX: ProxySample = ProxySample {
     proxy: gate::ProxyKind::Nginx,
     own_host: include_str!("../../../config/nginx/own-host.conf"),
@@ -177,18 +188,7 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
         .into_iter()
         .find(|url| Some(url.host()) == what.app.as_deref());
     let url = own.unwrap_or(url);
-    let sample = match what.proxy {
-        ProxyArguments::Nginx => NGINX,
-        ProxyArguments::Traefik => TRAEFIK,
-        ProxyArguments::Caddy => CADDY,
-        ProxyArguments::Haproxy => HAPROXY,
-        ProxyArguments::Envoy => ENVOY,
-        ProxyArguments::Apache => APACHE,
-        ProxyArguments::NginxProxyManager => containers::NGINX_PROXY_MANAGER,
-        ProxyArguments::TraefikLabels => containers::TRAEFIK_LABELS,
-        ProxyArguments::IngressNginx => containers::INGRESS_NGINX,
-        ProxyArguments::GatewayApi => containers::GATEWAY_API,
-    };
+    let sample = sample(what.proxy);
     containers::refuse_path(what.proxy, url)?;
     let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
     let names = names(&gate, url, what, folder)?;
@@ -215,12 +215,7 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
             group,
         )?;
     }
-    let printed = if url.has_own_host() {
-        sample.own_host
-    } else {
-        sample.path
-    };
-    run.output.text(names.fill(printed))?;
+    run.output.text(names.fill(sample.printed_text(url)))?;
 
     let wrote = sample.includes.iter().map(|include| {
         format!(
@@ -237,6 +232,32 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
         "{wrote}what is printed goes to {}",
         sample.printed
     ))?)
+}
+
+/// Returns the sample of a proxy.
+fn sample(proxy: ProxyArguments) -> ProxySample {
+    match proxy {
+        ProxyArguments::Nginx => NGINX,
+        ProxyArguments::Traefik => TRAEFIK,
+        ProxyArguments::Caddy => CADDY,
+        ProxyArguments::Haproxy => HAPROXY,
+        ProxyArguments::Envoy => ENVOY,
+        ProxyArguments::Apache => APACHE,
+        ProxyArguments::NginxProxyManager => containers::NGINX_PROXY_MANAGER,
+        ProxyArguments::TraefikLabels => containers::TRAEFIK_LABELS,
+        ProxyArguments::IngressNginx => containers::INGRESS_NGINX,
+        ProxyArguments::GatewayApi => containers::GATEWAY_API,
+    }
+}
+
+/// Returns what is printed for a gate without a configuration. The handbook shows it.
+#[cfg(test)]
+pub(crate) fn printed(what: &PrintConfig) -> CommandResult<String> {
+    let url = what.url.as_ref().expect("the caller names it");
+    let sample = sample(what.proxy);
+    let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
+    let names = names(&GateConfig::default(), url, what, folder)?;
+    Ok(names.fill(sample.printed_text(url)))
 }
 
 /// Values of the placeholders between @ signs in a sample. The secret is not one of them.

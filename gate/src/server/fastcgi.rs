@@ -3,6 +3,7 @@
 //! The connection is closed after its reply, since mod_authnz_fcgi opens one for each check.
 
 use super::connections::ConnectionPermit;
+use super::lingering_stream::LingeringStream;
 use super::routes;
 use crate::proxy::fastcgi::reply::encode_reply;
 use crate::proxy::fastcgi::request::{Progress, Request, RequestReader};
@@ -27,9 +28,10 @@ const BUFFER: usize = 4 * 1024;
 pub(super) async fn serve_connection(
     site: &ArcSwap<Site>,
     permit: &ConnectionPermit,
-    mut stream: TcpStream,
+    stream: TcpStream,
     connection: ProxyConnection,
 ) {
+    let mut stream = LingeringStream::new(stream);
     let received = tokio::select! {
         received = timeout(REQUEST_TIMEOUT, receive_request(&mut stream)) => received,
         () = permit.closed() => return,
@@ -63,7 +65,7 @@ enum ReceivedRequest {
     Closed,
 }
 
-async fn receive_request(stream: &mut TcpStream) -> io::Result<ReceivedRequest> {
+async fn receive_request(stream: &mut LingeringStream<TcpStream>) -> io::Result<ReceivedRequest> {
     let mut reader = RequestReader::default();
     let mut buffer = [0; BUFFER];
     loop {

@@ -6,6 +6,7 @@
 pub(crate) mod access_log;
 pub(crate) mod connections;
 mod fastcgi;
+mod lingering_stream;
 pub(crate) mod listener;
 pub(crate) mod monitoring;
 pub(crate) mod own_routes;

@@ -2,6 +2,7 @@
 //! SIGTERM.
 
 use super::connections::{ActiveRequest, ConnectionPermit, Connections, UnsentReply};
+use super::lingering_stream::LingeringStream;
 use super::listener::{AcceptedConnection, Certificate, Listener};
 use super::monitoring::{Health, RunningGate};
 use super::reload::Reload;
@@ -370,6 +371,6 @@ async fn serve_stream(
     let service =
         service_fn(|request: Request<Incoming>| answer(site_in_force, permit, connection, request));
     permit
-        .serve(builder.serve_connection(TokioIo::new(stream), service))
+        .serve(builder.serve_connection(TokioIo::new(LingeringStream::new(stream)), service))
         .await;
 }

@@ -1,5 +1,6 @@
 //! What leaves the host of an input: only what can be a code. Passwords stay on the host.
 
+use postern_shared::credential::break_glass_code::BreakGlassCode;
 use postern_shared::credential::input::{InputReading, LONGEST, possible_code_length};
 use postern_shared::protocol::{PamTransaction, RelayReply};
 use zeroize::Zeroizing;
@@ -45,9 +46,11 @@ impl InputCut {
 
     fn cut(&mut self, input: &[u8]) -> Zeroizing<Vec<u8>> {
         let is_word = input.trim_ascii().eq_ignore_ascii_case(SAVED);
-        let sent = match is_word && self.reading == InputReading::Whole {
-            true => input.len(),
-            false => possible_code_length(input, self.reading),
+        let sent = match (is_word, self.reading) {
+            (true, InputReading::Whole) => input.len(),
+            // a server does not know such a code, which stays valid
+            (false, InputReading::Whole) if BreakGlassCode::parse(input).is_some() => 0,
+            _ => possible_code_length(input, self.reading),
         };
         let (kept, end) = input.split_at(input.len() - sent);
         self.kept = Zeroizing::new(kept.to_vec());

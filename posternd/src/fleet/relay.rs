@@ -4,16 +4,17 @@
 //! MUST NOT let a result through that the hook cannot have.
 
 use super::cut_input::InputCut;
-use super::servers::{FleetServers, ServerConnection};
-use crate::pam::hooks::{EngineAccess, LogFields, PamHost};
+use super::offline::{self, OfflineConversation};
+use super::offline_files::{OfflineFiles, is_of_host};
+use super::servers::{ConnectFailure, FleetServers, ServerConnection};
+use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::{RemoteHost, look_up_facts};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use postern_shared::config::FleetConfig;
-use postern_shared::engine::messages;
 use postern_shared::protocol::fleet::{HostRequest, RelayedConversation};
 use postern_shared::protocol::{
     Denial, FrameError, Instruction, PamFunction, PamFunctionResult, PamTransaction, RelayReply,
-    Severity, receive, send,
+    receive, send,
 };
 use postern_shared::system::process::{HostProcess, TransactionId};
 use std::os::fd::AsFd;
@@ -64,7 +65,11 @@ pub fn relay(
         .options
         .retain(|option| !option.starts_with("config="));
     module.set_read_timeout(None)?;
+    if transaction.hook == PamFunction::Account && has_own_mark(fleet, &transaction, id) {
+        return send(&mut &*module, &Instruction::End(PamFunctionResult::Passed));
+    }
     let until = Instant::now() + TRIES;
+    let mut may_decide = true;
     let mut last = "no server is configured".to_owned();
     let mut urls = servers.in_order(fleet).into_iter();
     let mut again = None;
@@ -77,6 +82,7 @@ pub fn relay(
             Ok(connection) => connection,
             Err(error) => {
                 last = format!("{url}: {error}");
+                may_decide &= !matches!(error, ConnectFailure::Revoked);
                 continue;
             }
         };
@@ -91,6 +97,7 @@ pub fn relay(
                 connection.connection.close();
                 last = format!("{url}: {error}");
                 if shown {
+                    may_decide = false;
                     break;
                 }
                 match connection.was_idle {
@@ -101,24 +108,35 @@ pub fn relay(
             }
         }
     }
-    deny(module, transaction, &last)
-}
-
-/// Denies access, and says why to the user and to the log.
-fn deny(module: &UnixStream, transaction: PamTransaction, error: &str) -> Result<(), FrameError> {
     let process = HostProcess::find(0);
     let host = RemoteHost::new(module, transaction, process, EngineAccess::Store);
-    let denied = PamFunctionResult::Denied(Denial::Unavailable);
-    host.show_message(messages::NO_SERVER);
-    let detail = format_args!("no server of the fleet decides: {error}");
-    LogFields::of_host(&host).write(
-        &host,
-        Severity::Error,
-        "refused",
-        "no-server",
-        Some(&detail),
-    );
-    host.end(denied)
+    let may_decide = may_decide && servers.have_all_failed(fleet);
+    let result = match OfflineFiles::open(fleet) {
+        Ok(files) if may_decide => OfflineConversation {
+            host: &host,
+            id,
+            files: &files,
+            wrong: servers.wrong_codes(),
+            error: &last,
+        }
+        .decide(),
+        // a server has answered, or there is no key: the last error says so
+        Ok(_) | Err(_) => {
+            offline::deny(&host, &last);
+            PamFunctionResult::Denied(Denial::Unavailable)
+        }
+    };
+    host.end(result)
+}
+
+/// Returns whether the `auth` hook of this transaction has passed here, while no server answered.
+fn has_own_mark(
+    fleet: &FleetConfig,
+    transaction: &PamTransaction,
+    id: Option<TransactionId>,
+) -> bool {
+    is_of_host(transaction)
+        && OfflineFiles::open(fleet).is_ok_and(|files| files.has_mark(transaction, id))
 }
 
 /// Runs the conversation with one server. Returns its result.

@@ -3,6 +3,8 @@
 //!
 //! MUST bound every wait: a PAM host waits at most ten seconds for its first prompt.
 
+use super::offline_sync;
+use super::wrong_codes::WrongCodes;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
@@ -19,6 +21,7 @@ use postern_shared::system::clock::{self, Timestamp};
 use rustls::ClientConfig;
 use rustls::pki_types::CertificateDer;
 use std::collections::HashMap;
+use std::fmt;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -50,12 +53,42 @@ pub(super) struct ServerConnection {
     pub(super) groups: Vec<String>,
     /// Whether it was open before: the server may have gone since.
     pub(super) was_idle: bool,
-    expires: Timestamp,
+    /// When the certificate of this host expires.
+    pub(super) expires: Timestamp,
+}
+
+/// Why there is no connection to a server.
+pub(super) enum ConnectFailure {
+    NoAnswer(String),
+    /// The server answers, and does not accept this host.
+    Revoked,
+}
+
+impl From<String> for ConnectFailure {
+    fn from(error: String) -> ConnectFailure {
+        ConnectFailure::NoAnswer(error)
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ConnectFailure::NoAnswer(error) => error,
+            ConnectFailure::Revoked => {
+                "this host was revoked; have it join again with postern host join"
+            }
+        })
+    }
 }
 
 /// The servers of this host.
 #[derive(Clone, Default)]
-pub struct FleetServers(Arc<Mutex<HashMap<ServerUrl, ServerState>>>);
+pub struct FleetServers {
+    state: Arc<Mutex<HashMap<ServerUrl, ServerState>>>,
+    wrong: Arc<WrongCodes>,
+    /// The last reason that was logged.
+    unsynchronized: Arc<Mutex<Option<String>>>,
+}
 
 #[derive(Default)]
 struct ServerState {
@@ -80,18 +113,25 @@ impl FleetServers {
     }
 
     fn state(&self) -> MutexGuard<'_, HashMap<ServerUrl, ServerState>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the wrong codes while no server answered.
+    pub(super) fn wrong_codes(&self) -> &WrongCodes {
+        &self.wrong
+    }
+
+    /// Returns whether every server has failed a moment ago.
+    pub(super) fn have_all_failed(&self, fleet: &FleetConfig) -> bool {
+        let state = self.state();
+        fleet.servers.iter().all(|url| is_down(&state, url))
     }
 
     /// Returns the servers in the order in which they are tried: those that have just failed are last.
     pub(super) fn in_order(&self, fleet: &FleetConfig) -> Vec<ServerUrl> {
         let state = self.state();
-        let is_down = |url: &ServerUrl| {
-            let failed = state.get(url).and_then(|known| known.failed);
-            failed.is_some_and(|at| at.elapsed() < DOWN)
-        };
         let mut urls = fleet.servers.clone();
-        urls.sort_by_key(is_down);
+        urls.sort_by_key(|url| is_down(&state, url));
         urls
     }
 
@@ -103,7 +143,7 @@ impl FleetServers {
         &self,
         fleet: &FleetConfig,
         url: &ServerUrl,
-    ) -> Result<ServerConnection, String> {
+    ) -> Result<ServerConnection, ConnectFailure> {
         let idle = self.state().get_mut(url).and_then(|known| known.idle.pop());
         match idle {
             Some(connection) => Ok(connection),
@@ -119,11 +159,19 @@ impl FleetServers {
         &self,
         fleet: &FleetConfig,
         url: &ServerUrl,
-    ) -> Result<ServerConnection, String> {
-        let opened = tls_config(fleet, Some(Path::new(RENEWED))).and_then(|tls| connect(url, tls));
+    ) -> Result<ServerConnection, ConnectFailure> {
+        let tls = tls_config(fleet, Some(Path::new(RENEWED))).map_err(ConnectFailure::from);
+        let opened = tls.and_then(|tls| connect(url, tls));
         match &opened {
             Ok(_) => self.report(url, None),
-            Err(error) => self.report(url, Some(error)),
+            Err(error) => self.report(url, Some(&error.to_string())),
+        }
+        if let Err(ConnectFailure::Revoked) = &opened {
+            if let Err(error) = offline_sync::remove_grant(fleet) {
+                log(format_args!(
+                    "the break-glass codes of this host are not removed: {error}"
+                ));
+            }
         }
         opened
     }
@@ -174,8 +222,43 @@ impl FleetServers {
             for url in &fleet.servers {
                 self.keep_connection(&fleet, url);
             }
+            self.synchronize(&fleet);
             self.state().retain(|url, _| fleet.servers.contains(url));
         }
+    }
+
+    /// Reports to a server what this host has accepted while none answered, and takes over what it may
+    /// decide next time.
+    pub fn synchronize(&self, fleet: &FleetConfig) {
+        for url in self.in_order(fleet) {
+            let idle = self
+                .state()
+                .get_mut(&url)
+                .and_then(|known| known.idle.pop());
+            let Some(server) = idle else { continue };
+            match offline_sync::synchronize(fleet, &server) {
+                Ok(()) => {
+                    self.log_unsynchronized(None);
+                    return self.keep(server);
+                }
+                // the connection may be in the middle of a reply
+                Err(error) => self.log_unsynchronized(Some(format!("{url}: {error}"))),
+            }
+        }
+    }
+
+    /// Logs a change of the reason why there is nothing to decide by.
+    fn log_unsynchronized(&self, error: Option<String>) {
+        let mut last = self
+            .unsynchronized
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = error.as_ref().filter(|_| error != *last) {
+            log(format_args!(
+                "what this host may decide while no server answers is not up to date: {error}"
+            ));
+        }
+        *last = error;
     }
 
     /// Tries the idle connections to a server, or opens one, and renews the certificate over it.
@@ -208,7 +291,12 @@ fn tls_config(fleet: &FleetConfig, renewed: Option<&Path>) -> Result<Arc<ClientC
     })
 }
 
-fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, String> {
+fn is_down(state: &HashMap<ServerUrl, ServerState>, url: &ServerUrl) -> bool {
+    let failed = state.get(url).and_then(|known| known.failed);
+    failed.is_some_and(|at| at.elapsed() < DOWN)
+}
+
+fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, ConnectFailure> {
     let text = |error: io::Error| error.to_string();
     let connection = FleetConnection::connect(&url.authority(), tls, CONNECT).map_err(text)?;
     connection.set_timeout(Some(GREETING)).map_err(text)?;
@@ -218,20 +306,18 @@ fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, 
             return Ok(ServerConnection {
                 url: url.clone(),
                 connection,
-                version,
                 groups: greeting.groups,
                 was_idle: false,
+                version,
                 expires: greeting.expires,
             });
         }
         (HostStanding::Joined, None) => version_refusal(&greeting.versions),
         (HostStanding::Busy, _) => "it has too many connections of this host",
-        (HostStanding::Unknown | HostStanding::Revoked, _) => {
-            "this host was revoked; have it join again with postern host join"
-        }
+        (HostStanding::Unknown | HostStanding::Revoked, _) => return Err(ConnectFailure::Revoked),
         (HostStanding::Unavailable, _) => "it cannot read its store; see its log",
     };
-    Err(refusal.to_owned())
+    Err(refusal.to_owned().into())
 }
 
 /// Returns which side is to be upgraded, where they speak no common version.
@@ -266,7 +352,8 @@ fn renew(fleet: &FleetConfig, connection: &ServerConnection) {
         .and_then(|certificate| write_renewed(&certificate))
         .and_then(|()| {
             let tls = tls_config(fleet, Some(Path::new(RENEWED)))?;
-            connect(&connection.url, tls).map(drop)
+            let connected = connect(&connection.url, tls);
+            connected.map(drop).map_err(|error| error.to_string())
         });
     match renewed {
         Ok(()) => log("the certificate of this host was renewed"),

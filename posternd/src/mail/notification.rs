@@ -139,7 +139,9 @@ fn headline(event: &AuditEvent) -> &'static str {
         | EventKind::StoreMoved
         | EventKind::HostInvited
         | EventKind::HostJoined
-        | EventKind::HostRevoked => "something was changed",
+        | EventKind::HostRevoked
+        | EventKind::BreakGlassIssued
+        | EventKind::BreakGlassLost => "something was changed",
     }
 }
 

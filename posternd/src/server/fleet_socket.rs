@@ -9,6 +9,7 @@ use super::connection_limit::ConnectionLimit;
 use super::fleet_connections::FleetConnections;
 use super::fleet_conversation::{self, Served};
 use super::host_activity::SeenHosts;
+use super::report_limit::ReportLimit;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
@@ -18,6 +19,7 @@ use postern_shared::account::host::JoinedHost;
 use postern_shared::config::{Config, FleetListener};
 use postern_shared::crypto::fleet_authority::HostPublicKey;
 use postern_shared::engine::{Engine, HostError};
+use postern_shared::fleet::break_glass::OfflineAccess;
 use postern_shared::fleet::connection::FleetConnection;
 use postern_shared::fleet::tls;
 use postern_shared::protocol::fleet::{
@@ -70,6 +72,7 @@ pub struct FleetSocket {
     open: ConnectionLimit<i64>,
     connections: FleetConnections,
     seen: SeenHosts,
+    reports: ReportLimit,
     tls: Mutex<Option<(Timestamp, Arc<ServerConfig>)>>,
 }
 
@@ -108,6 +111,7 @@ impl FleetSocket {
             open: ConnectionLimit::new(OPEN, OF_ONE_HOST),
             connections: FleetConnections::default(),
             seen: SeenHosts::default(),
+            reports: ReportLimit::default(),
             tls: Mutex::default(),
         });
         let revoking = Arc::clone(&socket);
@@ -279,6 +283,14 @@ impl FleetSocket {
                     };
                     send(&mut connection.as_ref(), &reply)?;
                 }
+                HostRequest::Report(accesses) => {
+                    let reply = self.take_report(&host, &accesses);
+                    send(&mut connection.as_ref(), &reply)?;
+                }
+                HostRequest::BreakGlass { held } => {
+                    let reply = self.grant_offline(&host, held);
+                    send(&mut connection.as_ref(), &reply)?;
+                }
                 HostRequest::Join { .. } => return Ok(()),
                 HostRequest::Conversation(relayed) => {
                     let served = Served {
@@ -290,6 +302,43 @@ impl FleetSocket {
                     fleet_conversation::run(connection, *relayed, &served, &seen)?;
                 }
             }
+        }
+    }
+
+    /// Logs what a host has accepted while no server answered.
+    fn take_report(&self, host: &JoinedHost, accesses: &[OfflineAccess]) -> ServerReply {
+        if !self.reports.admit(host.number, accesses.len()) {
+            log(format_args!(
+                "{} reports too many sign-ins of the time when no server answered; it is tried again later",
+                host.name
+            ));
+            return ServerReply::Refused("too many reports of this host in a day".to_owned());
+        }
+        let logged = self.run(Some(host.number), |engine, now| {
+            engine.hosts().report_offline(host, accesses, now)
+        });
+        match logged {
+            Ok(()) => ServerReply::Reported,
+            Err(error) => ServerReply::Refused(error),
+        }
+    }
+
+    /// Returns what a host may decide while no server answers.
+    fn grant_offline(&self, host: &JoinedHost, held: Option<[u8; 32]>) -> ServerReply {
+        let granted = self.run(Some(host.number), |engine, now| {
+            engine.hosts().grant_offline(host, held, now)
+        });
+        match granted {
+            Ok(reply) => {
+                if reply.lost {
+                    log(format_args!(
+                        "{0} has lost its break-glass codes, which are removed; make others with postern host break-glass {0}",
+                        host.name
+                    ));
+                }
+                ServerReply::Granted(reply.grant)
+            }
+            Err(error) => ServerReply::Refused(error),
         }
     }
 

@@ -8,6 +8,7 @@ mod host_activity;
 pub mod host_socket;
 pub mod peer;
 mod relayed_hook;
+mod report_limit;
 pub mod service;
 pub mod sockets;
 pub mod stdio;

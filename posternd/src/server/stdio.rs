@@ -100,7 +100,10 @@ fn converse(
     let fleet = configuration.as_ref().ok().map(|read| &read.config.fleet);
     if let Some(fleet) = fleet.filter(|fleet| relay_here(fleet, &transaction)) {
         let servers = FleetServers::default();
-        return Ok(relay(stream, *transaction, id, fleet, &servers)?);
+        relay(stream, *transaction, id, fleet, &servers)?;
+        // no daemon may be there to do it
+        servers.synchronize(fleet);
+        return Ok(());
     }
     let options = transaction.options.clone();
     // the only conversation waits behind no other

@@ -114,10 +114,15 @@ pub enum EventKind {
     HostJoined,
     /// A host was revoked. The event is stored under the principal's name.
     HostRevoked,
+    /// Break-glass codes were made for a host. The event is stored under the principal's name.
+    BreakGlassIssued,
+    /// A host had lost its break-glass codes, which were removed. The event is stored under the name
+    /// of root.
+    BreakGlassLost,
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 37] = [
+    pub const ALL: [EventKind; 39] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -155,6 +160,8 @@ impl EventKind {
         EventKind::HostInvited,
         EventKind::HostJoined,
         EventKind::HostRevoked,
+        EventKind::BreakGlassIssued,
+        EventKind::BreakGlassLost,
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
@@ -211,6 +218,8 @@ impl EventKind {
             EventKind::HostInvited => "host-invited",
             EventKind::HostJoined => "host-joined",
             EventKind::HostRevoked => "host-revoked",
+            EventKind::BreakGlassIssued => "break-glass-issued",
+            EventKind::BreakGlassLost => "break-glass-lost",
         }
     }
 

@@ -55,7 +55,8 @@ impl Config {
     pub(super) fn resolve_host_groups(&mut self) -> Result<(), Conflict> {
         let (policy, groups) = (&mut self.policy, &self.host_group);
         let lists = policy.exempt.iter_mut().map(|exempt| &mut exempt.hosts);
-        for list in lists.chain([&mut policy.enroll_hosts]) {
+        let named = [&mut policy.enroll_hosts, &mut policy.sk_keys_without_server];
+        for list in lists.chain(named) {
             list.resolve(groups).map_err(|group| {
                 let message =
                     format!("names the group of hosts {group:?}, which [host_group] does not have");

@@ -14,6 +14,11 @@ use std::fmt;
 /// Longest text that is parsed, in bytes: the longest keys have some 3 KiB, a certificate a few
 /// times that.
 pub const LONGEST: usize = 16 * 1024;
+/// The algorithms of FIDO security keys (PROTOCOL.u2f of OpenSSH), without their certificates.
+const SECURITY_KEYS: [&str; 2] = [
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
 /// Methods that are parsed; AuthenticationMethods of sshd chains two or three.
 const MOST: usize = 8;
 
@@ -111,6 +116,30 @@ impl CompletedMethods {
     pub fn factors(&self) -> &[CompletedFactor] {
         &self.0
     }
+}
+
+/// Returns the fingerprint of the FIDO security key that sshd has verified for this login, from the
+/// value of SSH_AUTH_INFO_0. `None` if there is none, for a certificate of such a key (its authority
+/// decides, not the key), and where any line is unclear.
+pub fn find_security_key(ssh_auth_info: &[u8]) -> Option<SshKeyFingerprint> {
+    let completed = CompletedMethods::parse_ssh_auth_info(ssh_auth_info);
+    let is_unclear = |factor: &CompletedFactor| factor.method.is_none();
+    if completed.factors().iter().any(is_unclear) {
+        return None;
+    }
+    let text = std::str::from_utf8(ssh_auth_info).ok()?;
+    text.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (method, algorithm) = (words.next()?, words.next()?);
+        if method != SshMethod::Publickey.name() || !SECURITY_KEYS.contains(&algorithm) {
+            return None;
+        }
+        // it returns a key only of the algorithm that the line names
+        match SshKey::parse(Some(algorithm), words.next()) {
+            SshKey::Known(fingerprint) => Some(fingerprint),
+            SshKey::None | SshKey::Unread => None,
+        }
+    })
 }
 
 impl CompletedFactor {
@@ -369,6 +398,45 @@ mod tests {
         }
         let not_utf8 = CompletedMethods::parse_ssh_auth_info(b"\xff");
         assert_eq!(not_utf8.verified_key(), None);
+    }
+
+    /// Keys with the blobs that PROTOCOL.u2f of OpenSSH describes.
+    #[test]
+    fn a_security_key_is_found_unless_it_is_a_certificate_or_a_line_is_unclear() {
+        const ED25519: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo=";
+        const ECDSA: &str = "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8AAAAEc3NoOg==";
+        for key in [ED25519, ECDSA] {
+            let line = format!("publickey {key}\n");
+            let found = find_security_key(line.as_bytes()).unwrap();
+            assert_eq!(
+                parse(&line),
+                one(SshMethod::Publickey, SshKey::Known(found))
+            );
+            let second = format!("password\n{line}");
+            assert!(find_security_key(second.as_bytes()).is_some());
+        }
+        let (algorithm, blob) = ED25519.split_once(' ').unwrap();
+        let certificate = algorithm.replace("@", "-cert-v01@");
+        for text in [
+            String::new(),
+            "password\n".to_owned(),
+            format!("publickey {KEY}\n"),
+            format!("publickey {CERTIFICATE}\n"),
+            format!("publickey {certificate} {blob}\n"),
+            // a key that calls itself another
+            format!("publickey ssh-ed25519 {blob}\n"),
+            format!("publickey {algorithm} {}\n", KEY.split_once(' ').unwrap().1),
+            format!("publickey {algorithm}\n"),
+            format!("publickey {algorithm} !\n"),
+            format!("hostbased {ED25519} client user \"a\"\n"),
+            format!("password {ED25519}\n"),
+            format!("publickey {ED25519}\ntelepathy\n"),
+            format!("publickey {ED25519}\n{}", "password\n".repeat(MOST)),
+        ] {
+            assert_eq!(find_security_key(text.as_bytes()), None, "{text}");
+        }
+        let not_utf8 = [format!("publickey {ED25519}\n").as_bytes(), b"\xff"].concat();
+        assert_eq!(find_security_key(&not_utf8), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 pub mod backup_file;
 pub mod fleet_authority;
+pub mod host_key;
 pub mod master_key;
 pub mod password;
 pub mod vault;

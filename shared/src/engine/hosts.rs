@@ -7,6 +7,7 @@
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::host::{HostName, JoinedHost};
 use crate::credential::invitation::Invitation;
+use crate::credential::secret::RandomError;
 use crate::crypto::fleet_authority::{
     CertificateError, FleetAuthority, HostPublicKey, OF_HOST, TlsIdentity,
 };
@@ -43,6 +44,7 @@ pub enum HostError {
     /// The key is of another kind, or of a host that has joined already.
     Key,
     NoSuchHost(HostName),
+    Random(RandomError),
 }
 
 impl<E: Into<EngineError>> From<E> for HostError {
@@ -77,6 +79,7 @@ impl fmt::Display for HostError {
             HostError::NoSuchHost(name) => {
                 write!(f, "no host {name} has joined; postern host list shows them")
             }
+            HostError::Random(error) => error.fmt(f),
         }
     }
 }
@@ -86,6 +89,7 @@ impl std::error::Error for HostError {
         match self {
             HostError::Engine(error) => Some(error),
             HostError::Certificate(error) => Some(error),
+            HostError::Random(error) => Some(error),
             _ => None,
         }
     }
@@ -264,14 +268,14 @@ fn make_authority(
     Ok(authority)
 }
 
-fn log_event(
+pub(super) fn log_event(
     tx: &mut EngineTransaction<'_>,
     kind: EventKind,
     host: &HostName,
     actor: &str,
 ) -> Result<(), EngineError> {
     let root = || "root".parse().expect("root is a name");
-    let is_join = kind == EventKind::HostJoined;
+    let is_join = matches!(kind, EventKind::HostJoined | EventKind::BreakGlassLost);
     let event = AuditEvent {
         at: tx.now,
         account: actor.parse().unwrap_or_else(|_| root()),

@@ -119,6 +119,19 @@ pub const NOT_ENROLLED: &str =
 /// Shown on a host of a fleet where no server decides.
 pub const NO_SERVER: &str = "No server answers that could check your code, so access is denied; try again later, or tell the administrator";
 
+/// Prompt of a host of a fleet where no server decides and the host has break-glass codes.
+pub const BREAK_GLASS_PROMPT: &str = "No server answers that could check your code. A break-glass code of this host grants access, once.\nBreak-glass code (BG-...): ";
+pub const BREAK_GLASS_WRONG: &str = "That is no break-glass code of this host";
+pub const BREAK_GLASS_USED: &str = "That break-glass code was used already";
+pub const BREAK_GLASS_DELAYED: &str =
+    "That is no break-glass code of this host. There were too many wrong ones; wait some minutes";
+pub const BREAK_GLASS_ACCEPTED: &str =
+    "The break-glass code is accepted and not valid any more; the servers will be told";
+
+/// Shown where a security key passes without a server.
+pub const SECURITY_KEY_WITHOUT_SERVER: &str =
+    "No server answers; your security key is accepted without a code, and the servers will be told";
+
 /// Shown above the prompt where codes are mailed.
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 

@@ -6,6 +6,7 @@
 mod accounts;
 mod app_passwords;
 mod backup;
+mod break_glass;
 mod commands;
 mod context;
 pub mod enrollment;
@@ -28,6 +29,7 @@ pub use app_passwords::changes::AppPasswordsAfter;
 pub use backup::replaced::ReplacedStore;
 pub use backup::restoring::{RestoreOptions, RestoreReport, ToRenew};
 pub use backup::writing::BackupError;
+pub use break_glass::{BreakGlassTally, OfflineReply};
 use context::engine::is_enrolled;
 pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
 pub use context::principal::{Principal, Requester};

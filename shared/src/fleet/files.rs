@@ -1,8 +1,10 @@
 //! The files of a host that has joined: its key, its certificate, and the authority of its fleet.
 //! Root writes them; posternd writes a renewed certificate into a file that root has made.
 
+use super::tls;
 use crate::config::FleetConfig;
-use crate::crypto::fleet_authority::TlsIdentity;
+use crate::crypto::fleet_authority::{Fingerprint, TlsIdentity};
+use crate::crypto::host_key::{HostSealKey, HostSealPurpose};
 use crate::system::trusted_file::{self, FileError, Follow, Privacy};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -81,6 +83,19 @@ impl HostFiles {
             },
             authority: read_certificate(fleet.ca_file.path())?,
         })
+    }
+}
+
+impl HostFiles {
+    /// Derives a key from the private key of the host.
+    pub fn derive_seal_key(&self, purpose: HostSealPurpose) -> HostSealKey {
+        HostSealKey::derive(self.identity.key.secret_der(), purpose)
+    }
+
+    /// Returns the fingerprint of the public key, by which the servers know the host.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        let key = tls::public_key(self.identity.chain.first()?)?;
+        Some(key.fingerprint())
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! MUST NOT trust any other authority, and MUST NOT send anything before the server is verified.
 
+pub mod break_glass;
 pub mod connection;
 pub mod files;
+pub mod sealed_file;
 pub mod tls;

@@ -5,10 +5,12 @@
 //!
 //! MUST NOT name the host in a frame: the server knows it by its certificate.
 
+use super::break_glass::{REPORT_BYTES, decode_grant, decode_uses, encode_grant, encode_uses};
 use super::codec::{DecodeError, Decoder, Encoder};
 use super::frame::{Frame, FrameError};
 use super::opening::{PamTransaction, decode_id};
 use crate::account::name;
+use crate::fleet::break_glass::{OfflineAccess, OfflineGrant};
 use crate::policy::groups::GroupMembership;
 use crate::system::clock::Timestamp;
 use crate::system::process::TransactionId;
@@ -16,7 +18,7 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Versions of this protocol, newest first. A host uses the newest that its server speaks, too.
-/// In version 1, a host does not state its release.
+/// Version 1 has no break-glass codes, and a host does not state its release.
 pub const FLEET_VERSIONS: &[u16] = &[2, 1];
 /// The first version in which a host states its release.
 pub const RELEASE_VERSION: u16 = 2;
@@ -30,6 +32,8 @@ fn newest_common(ours: &[u16], theirs: &[u16]) -> Option<u16> {
     let common = ours.iter().filter(|version| theirs.contains(version));
     common.max().copied()
 }
+/// The first version with break-glass codes.
+pub const BREAK_GLASS_VERSION: u16 = 2;
 
 const GREETING: u8 = 32;
 const CONVERSATION: u8 = 48;
@@ -37,10 +41,14 @@ const JOIN: u8 = 49;
 const RENEW: u8 = 50;
 const PING: u8 = 51;
 const RELEASE: u8 = 54;
+const REPORT: u8 = 52;
+const BREAK_GLASS: u8 = 53;
 const JOINED: u8 = 176;
 const RENEWED: u8 = 177;
 const PONG: u8 = 178;
 const REFUSED: u8 = 179;
+const REPORTED: u8 = 180;
+const GRANTED: u8 = 181;
 
 /// Most versions in a greeting.
 const VERSIONS: usize = 16;
@@ -201,6 +209,13 @@ pub enum HostRequest {
     Ping,
     /// The release of this host's Postern, for operators. The server replies as to a ping.
     Release(ReleaseName),
+    /// Accesses that the host has granted while no server answered.
+    Report(Vec<OfflineAccess>),
+    /// What the host may decide while no server answers. `held` is the digest of the codes that it
+    /// has; none, if it has lost them.
+    BreakGlass {
+        held: Option<[u8; 32]>,
+    },
 }
 
 /// Version of a Postern, such as `0.1.0`: 1 to 32 letters, digits, dots, dashes, plus signs and tildes.
@@ -245,12 +260,14 @@ impl fmt::Debug for HostRequest {
             HostRequest::Renew => "Renew",
             HostRequest::Ping => "Ping",
             HostRequest::Release(_) => "Release(…)",
+            HostRequest::Report(_) => "Report(…)",
+            HostRequest::BreakGlass { .. } => "BreakGlass",
         })
     }
 }
 
 impl Frame for HostRequest {
-    const LIMIT: usize = super::Opening::LIMIT + GROUP_BYTES + 4 * NAME;
+    const LIMIT: usize = super::Opening::LIMIT + GROUP_BYTES + 4 * NAME + REPORT_BYTES;
 
     fn kind(&self) -> u8 {
         match self {
@@ -259,6 +276,8 @@ impl Frame for HostRequest {
             HostRequest::Renew => RENEW,
             HostRequest::Ping => PING,
             HostRequest::Release(_) => RELEASE,
+            HostRequest::Report(_) => REPORT,
+            HostRequest::BreakGlass { .. } => BREAK_GLASS,
         }
     }
 
@@ -276,6 +295,10 @@ impl Frame for HostRequest {
             }
             HostRequest::Renew | HostRequest::Ping => {}
             HostRequest::Release(release) => fields.bytes(release.as_str().as_bytes()),
+            HostRequest::Report(uses) => encode_uses(fields, uses),
+            HostRequest::BreakGlass { held } => {
+                fields.optional_bytes(held.as_ref().map(<[u8; 32]>::as_slice));
+            }
         }
     }
 
@@ -303,6 +326,14 @@ impl Frame for HostRequest {
                 let text = fields.text(ReleaseName::LONGEST, "release")?;
                 let release = ReleaseName::parse(text).ok_or(DecodeError("release"))?;
                 HostRequest::Release(release)
+            }
+            REPORT => HostRequest::Report(decode_uses(fields)?),
+            BREAK_GLASS => {
+                let held = fields
+                    .optional_bytes(32, "digest")?
+                    .map(<[u8; 32]>::try_from);
+                let held = held.transpose().map_err(|_| DecodeError("digest"))?;
+                HostRequest::BreakGlass { held }
             }
             _ => return Err(FrameError::Kind(kind)),
         })
@@ -393,6 +424,9 @@ pub enum ServerReply {
     },
     /// The text says why.
     Refused(String),
+    /// What was reported is in the audit log.
+    Reported,
+    Granted(OfflineGrant),
 }
 
 impl Frame for ServerReply {
@@ -404,6 +438,8 @@ impl Frame for ServerReply {
             ServerReply::Renewed { .. } => RENEWED,
             ServerReply::Pong { .. } => PONG,
             ServerReply::Refused(_) => REFUSED,
+            ServerReply::Reported => REPORTED,
+            ServerReply::Granted(_) => GRANTED,
         }
     }
 
@@ -421,6 +457,8 @@ impl Frame for ServerReply {
             ServerReply::Renewed { certificate } => fields.bytes(certificate),
             ServerReply::Pong { groups } => encode_names(fields, groups),
             ServerReply::Refused(text) => fields.bytes(text.as_bytes()),
+            ServerReply::Reported => {}
+            ServerReply::Granted(grant) => encode_grant(fields, grant),
         }
     }
 
@@ -438,6 +476,8 @@ impl Frame for ServerReply {
                 groups: decode_names(fields)?,
             },
             REFUSED => ServerReply::Refused(fields.text(TEXT, "text")?.to_owned()),
+            REPORTED => ServerReply::Reported,
+            GRANTED => ServerReply::Granted(decode_grant(fields)?),
             _ => return Err(FrameError::Kind(kind)),
         })
     }

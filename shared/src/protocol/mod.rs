@@ -10,6 +10,7 @@
 //! sudo.
 
 pub mod admin_api;
+pub mod break_glass;
 pub mod client;
 mod codec;
 mod command;

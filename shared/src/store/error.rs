@@ -139,7 +139,7 @@ impl fmt::Display for StoreError {
                 }
             }
             StoreError::Busy => {
-                f.write_str("the store stayed busy for 5 seconds; look for a stopped process that holds it")
+                f.write_str("the store stayed busy for 5 seconds; look for a stopped process that holds it, in PostgreSQL by pg_stat_activity")
             }
             StoreError::Conflict => {
                 f.write_str("another host changed the same thing at the same moment; try again")

@@ -7,6 +7,7 @@ use crate::account::event::AuditEvent;
 use crate::account::host::HostName;
 use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
+use crate::credential::break_glass_code::BreakGlassHash;
 use crate::credential::scope::AppPasswordScope;
 use crate::credential::totp::OtpParameters;
 use crate::crypto::vault::{AppPasswordHash, AssociatedData, MailedFor};
@@ -231,6 +232,17 @@ pub struct HostActivity {
     /// The Postern of the host, as it states it; empty if it has not yet.
     pub version: String,
     pub counts: ConversationCounts,
+}
+
+/// Break-glass code of a host.
+#[derive(Clone, Debug)]
+pub struct BreakGlassRecord {
+    pub hash: BreakGlassHash,
+    pub issued: Timestamp,
+    /// When the host had the whole set.
+    pub received: Option<Timestamp>,
+    /// When the host reported the use.
+    pub used: Option<Timestamp>,
 }
 
 /// Kind of a sealed value.

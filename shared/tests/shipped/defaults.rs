@@ -21,7 +21,7 @@ fn defaults() -> BTreeMap<String, toml::Value> {
 }
 
 /// Returns the keys of a page with their defaults; `None` for the default "none".
-fn stated(text: &str) -> BTreeMap<String, Option<toml::Value>> {
+pub(crate) fn stated(text: &str) -> BTreeMap<String, Option<toml::Value>> {
     let rows = text.lines().filter_map(|line| {
         let mut cells = line.strip_prefix("| `")?.splitn(3, " | ");
         let (key, value) = (cells.next()?.strip_suffix('`')?, cells.next()?);

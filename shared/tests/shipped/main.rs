@@ -2,6 +2,11 @@
 //! values of the code.
 
 mod defaults;
+mod generated;
+mod manual;
+mod promises;
+mod reference;
 mod release;
 mod standards;
+mod test_names;
 mod units;

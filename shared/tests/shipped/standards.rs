@@ -1,38 +1,12 @@
 //! docs/standards.md: the tests and settings that it names exist.
 
+use super::generated::checkout;
+use super::promises::is_name_of_test;
+use super::test_names::names_of_tests;
 use postern_shared::config::Config;
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
 
 const RESULTS: [&str; 5] = ["met", "setting", "partly", "not met", "yours"];
-
-fn checkout(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-/// Returns the names of all tests of the checkout.
-fn names_of_tests() -> HashSet<String> {
-    let mut names = HashSet::new();
-    let mut folders: Vec<_> = ["shared", "gate", "posternd", "cli", "pam_totp", "tests"]
-        .map(checkout)
-        .into();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("the checkout has it") {
-            let path = entry.expect("a file").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = std::fs::read_to_string(&path).expect("a text");
-                let functions = text.split("#[test]").skip(1).filter_map(|rest| {
-                    let (name, _) = rest.split_once("fn ")?.1.split_once('(')?;
-                    Some(name.to_owned())
-                });
-                names.extend(functions);
-            }
-        }
-    }
-    names
-}
 
 /// A line of a table.
 struct Row<'a> {
@@ -73,13 +47,8 @@ fn faults(text: &str, tests: &HashSet<String>) -> Vec<String> {
         if !RESULTS.contains(&result) {
             fault(format!("the result {result}"));
         }
-        let is_name = |word: &str| {
-            word.len() > 15
-                && word
-                    .bytes()
-                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
-        };
-        let (names, others): (Vec<&str>, Vec<&str>) = quoted.iter().partition(|word| is_name(word));
+        let (names, others): (Vec<&str>, Vec<&str>) =
+            quoted.iter().partition(|word| is_name_of_test(word));
         for name in &names {
             let is_known = tests.contains(*name) || ["session_lifetime"].contains(name);
             if !is_known {

@@ -10,7 +10,13 @@ use std::sync::Once;
 
 /// Machines of the stories: names, and the last byte of their addresses.
 const DATABASES: [(&str, u8); 3] = [("db", 20), ("db1", 21), ("db2", 22)];
-pub(crate) const HOSTS: [(&str, u8); 3] = [("one", 11), ("two", 12), ("three", 13)];
+pub(crate) const HOSTS: [(&str, u8); 5] = [
+    ("one", 11),
+    ("two", 12),
+    ("three", 13),
+    ("four", 14),
+    ("web1", 15),
+];
 
 /// The network of a story, at which the test host has the address [`crate::CLIENT`]. Its clock runs.
 pub struct Fleet {

@@ -17,20 +17,21 @@ const TOPOLOGY: &str = r"
                        nginx, gate                               standby
 ";
 
-struct Steps(u32);
+#[derive(Default)]
+pub(super) struct Steps(u32);
 
 impl Steps {
-    fn begin(&mut self, what: &str) {
+    pub(super) fn begin(&mut self, what: &str) {
         self.0 += 1;
         println!("{}. {what}", self.0);
     }
 
-    fn show(&self, result: &str) {
+    pub(super) fn show(&self, result: &str) {
         println!("      {result}");
     }
 }
 
-/// The steps of tests/fleet. A place is left after the first for hosts that join and hold no secrets.
+/// The steps of tests/fleet for hosts with one store.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn several_hosts_with_one_store() {

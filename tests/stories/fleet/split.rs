@@ -8,9 +8,8 @@ use testhost::{
     APP, Fleet, FleetHost, Person, Postern, PostgresServer, Ssh, WebClient, patiently, wait_until,
 };
 
-/// How long a gate may answer from what it has read last, and how much later on a busy machine.
-const LEASE: Duration = Duration::from_secs(5);
-const MORE: Duration = Duration::from_secs(2);
+/// Time until a host has passed over an old primary, on a busy machine.
+const PASSED_OVER: Duration = Duration::from_secs(60);
 
 /// Both servers of the guide's section on failovers.
 pub(crate) const BOTH: &str = "db1.example.com,db2.example.com";
@@ -81,24 +80,27 @@ fn an_old_primary_grants_no_access() {
     for machine in [&one.machine, &old.machine] {
         machine.connect();
     }
+    let back = Instant::now();
     let code = codes.next_code();
+    two.ssh(&alice).enters_with(&code);
     refuses_the_code(one, &alice, &code);
     assert_eq!(check_on(one, &client), 401);
-    two.ssh(&alice).enters_with(&code);
 
-    // and is made a standby
-    old.kill();
-    old.follow(&new);
-    new.replicate_to("db1");
-    new.has_synchronous_standby("db1");
-    let back = Instant::now();
+    // a host passes over a server that takes writes and acknowledges none
     patiently("the first host uses the new primary", || {
         let mut terminal = one.ssh(&alice).up_to_the_code();
         terminal.types(&codes.next_code());
         Ok(terminal.ends().entered().then_some(()))
     });
     println!("the first host was back after {:?}", back.elapsed());
-    assert!(back.elapsed() < LEASE + MORE, "{:?}", back.elapsed());
+    assert!(back.elapsed() < PASSED_OVER, "{:?}", back.elapsed());
+
+    // and the old primary is made a standby
+    old.kill();
+    old.follow(&new);
+    new.replicate_to("db1");
+    new.has_synchronous_standby("db1");
+    one.ssh(&alice).enters_with(&codes.next_code());
 }
 
 /// Types a valid code at a host on its own network, and expects that access is denied.

@@ -7,7 +7,7 @@ use testhost::{
 };
 
 /// Makes the test host one without store and master key, with a posternd.
-pub(super) fn host_without_store() -> Host {
+pub(crate) fn host_without_store() -> Host {
     let host = Host::with_posternd("a host of a fleet has one");
     for path in [CONFIG, KEY, STORE, "/etc/postern/postern.toml.valid"] {
         fs::remove_file(path).expect("the host can be changed");
@@ -23,7 +23,7 @@ pub(super) fn joined_host() -> (Host, FleetServer) {
     (host, server)
 }
 
-pub(super) fn join(servers: &[&FleetServer], name: &str) {
+pub(crate) fn join(servers: &[&FleetServer], name: &str) {
     let urls: Vec<String> = servers.iter().map(|server| server.url()).collect();
     let joined = Postern::call(&format!("host join {}", urls.join(" ")))
         .types(&servers[0].invites(name))

@@ -35,8 +35,6 @@ pub(super) struct AccessProbe {
 
 /// Length of a long URL, in bytes: shorter than what proxies refuse.
 const LONG: usize = 6000;
-/// How often a request is sent again at most.
-const RETRIES: usize = 4;
 
 impl UrlCheck<'_> {
     /// Returns whether the page load without a session was denied.
@@ -94,20 +92,6 @@ impl UrlCheck<'_> {
         );
     }
 
-    /// Sends a request again, a few times, as long as the answer is an error of the server. The gate
-    /// closes the connection on a head that is too large before it has read all of it, which a proxy
-    /// that still writes may see before the answer.
-    fn send_past_server_errors(&self, request: &ProbeRequest) -> io::Result<ProbeAnswer> {
-        let mut sent = self.send_and_follow(request);
-        for _ in 0..RETRIES {
-            match &sent {
-                Ok(answer) if is_server_error(answer) => sent = self.send_and_follow(request),
-                _ => break,
-            }
-        }
-        sent
-    }
-
     /// Sends every request that must be denied.
     pub(super) fn check_access(&mut self) {
         let probes = self.access_probes();
@@ -115,7 +99,7 @@ impl UrlCheck<'_> {
         let (mut passed, mut unclear, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for probe in probes {
             // a proxy may close the connection instead of an answer
-            let Ok(answer) = self.send_past_server_errors(&probe.request) else {
+            let Ok(answer) = self.send_and_follow(&probe.request) else {
                 continue;
             };
             // Apache answers so by itself, whatever the path leads to

@@ -14,6 +14,7 @@ use postern_shared::crypto::fleet_authority::{HostKey, certificate_fingerprint};
 use postern_shared::engine::privileges;
 use postern_shared::fleet::connection::FleetConnection;
 use postern_shared::fleet::files::{self, HostFiles, RENEWED};
+use postern_shared::fleet::sealed_file::{OFFLINE_STATE, OfflineFile};
 use postern_shared::fleet::tls;
 use postern_shared::protocol::fleet::{HostGreeting, HostRequest, HostStanding, ServerReply};
 use postern_shared::protocol::{receive, send};
@@ -34,7 +35,8 @@ struct IssuedFiles {
 }
 
 pub(crate) fn join(run: Invocation<'_>, what: &JoinHost) -> CommandResult {
-    let group = privileges::user_and_group()?.1.as_raw();
+    let (user, group) = privileges::user_and_group()?;
+    let group = group.as_raw();
     let fleet = match run.config_path.symlink_metadata() {
         Ok(_) => run.config()?.fleet,
         Err(_) => FleetConfig::default(),
@@ -68,6 +70,7 @@ pub(crate) fn join(run: Invocation<'_>, what: &JoinHost) -> CommandResult {
     )?;
     // posternd can write into this file, and can make none there
     trusted_file::write_atomically(Path::new(RENEWED), b"", 0o660, Some(group), replace)?;
+    OfflineFile::at(Path::new(OFFLINE_STATE)).create(user)?;
     confirm(&fleet, &what.servers)?;
     let lines = configuration(&what.servers);
     let name = &issued.name;

@@ -284,3 +284,66 @@ fn the_alerts_and_the_dashboard_use_metrics_that_exist() {
         ["sent", "gone"]
     );
 }
+
+/// Returns a row for each metric: what it is, and the labels with an example of each.
+fn table(text: &str) -> String {
+    let mut rows = BTreeMap::<&str, [String; 3]>::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# ") {
+            let mut words = rest.splitn(3, ' ');
+            let (kind, name, what) = (words.next(), words.next(), words.next());
+            if let (Some(kind), Some(name), Some(what)) = (kind, name, what) {
+                let row = rows.entry(name).or_default();
+                match kind {
+                    "TYPE" => row[0] = what.to_owned(),
+                    "HELP" => row[1] = what.trim_end_matches('.').to_owned(),
+                    _ => {}
+                }
+            }
+        } else if let Some((sample, labels)) = line.split_once('{') {
+            let known = rows
+                .iter_mut()
+                .rfind(|(name, _)| sample.starts_with(**name));
+            let labels = labels.rsplit_once('}').map_or("", |(labels, _)| labels);
+            if let (Some((_, row)), true) = (known, !labels.is_empty()) {
+                let names = labels
+                    .split(',')
+                    .filter_map(|label| label.split('=').next());
+                let names: Vec<_> = names.filter(|name| *name != "le").collect();
+                let text = names.iter().map(|name| format!("`{name}`"));
+                row[2] = text.collect::<Vec<_>>().join(", ");
+            }
+        }
+    }
+    let mut table = "| metric | type | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for (name, [kind, help, labels]) in rows {
+        table += &format!("| `{name}` | {kind} | {labels} | {help} |\n");
+    }
+    table
+}
+
+#[test]
+fn generated_reference_of_the_metrics_is_that_of_the_registry() {
+    let metrics = Metrics::new();
+    metrics.count_sign_in("accepted", "code");
+    metrics.count_mail(MailResult::Sent);
+    metrics.count_rejection("store", AdmissionRefusal::Capacity);
+    let text = metrics.text(&HEALTH);
+    let of_checks = CheckLabel::ALL.map(|label| format!("`{}`", label.name()));
+    let of_mails = [MailResult::Sent, MailResult::Queued, MailResult::Failed];
+    let of_mails = of_mails.map(|result| format!("`{}`", result.name()));
+    let contracts = ProxyKind::ALL.map(|kind| format!("`{}`", kind.name()));
+    let page = format!(
+        "{}\nThe label `contract` of checks is {}; their `result` is {}. The `result` of mails is {}, that of \
+         sign-ins `accepted`, `refused` or `failed`, with the `cause` of the [log](log.md) without numbers.\n",
+        table(&text),
+        contracts.join(", "),
+        of_checks.join(", "),
+        of_mails.join(", "),
+    );
+    assert!(page.matches("| `postern_").count() > 10, "{page}");
+    assert_eq!(
+        crate::generated::compare_parts("metrics", &|_| page.clone()),
+        1
+    );
+}

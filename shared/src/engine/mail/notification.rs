@@ -83,7 +83,9 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::StoreMoved
         | EventKind::HostInvited
         | EventKind::HostJoined
-        | EventKind::HostRevoked => false,
+        | EventKind::HostRevoked
+        | EventKind::BreakGlassIssued
+        | EventKind::BreakGlassLost => false,
     }
 }
 

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
@@ -37,14 +37,37 @@ const SETTINGS: &str = "-c lock_timeout=5s -c statement_timeout=30s \
     -c idle_in_transaction_session_timeout=60s -c synchronous_commit=on -c search_path=public \
     -c client_min_messages=error -c jit=off";
 
+/// Positions of the hosts that took writes last, by the URL. They outlive stores and their
+/// connections, which end with a failed login.
+static LAST_GOOD: Mutex<Vec<(PostgresUrl, Arc<AtomicUsize>)>> = Mutex::new(Vec::new());
+
+fn last_good_host(url: &PostgresUrl) -> Arc<AtomicUsize> {
+    let mut all = LAST_GOOD.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, host)) = all.iter().find(|(known, _)| known == url) {
+        return Arc::clone(host);
+    }
+    let host = Arc::default();
+    all.push((url.clone(), Arc::clone(&host)));
+    host
+}
+
+/// A connection whose messages are read by the caller, without which it does not move.
+pub(super) struct OpenedConnection {
+    pub(super) client: Client,
+    pub(super) messages: Messages,
+    pub(super) runtime: Runtime,
+    /// Position of its host in the URL.
+    host: usize,
+}
+
 /// What a connection is made from.
 #[derive(Clone)]
 pub(in crate::store) struct Server {
     pub(super) url: PostgresUrl,
     password_file: Option<crate::config::AbsolutePath>,
     ca_file: Option<PathBuf>,
-    /// Position of the host that took writes last. After a failover, no connection waits for the host
-    /// that was lost.
+    /// Position of the host that took writes last, or of the one after it if it stopped answering.
+    /// After a failover, no connection waits for the host that was lost.
     last_good: Arc<AtomicUsize>,
 }
 
@@ -68,7 +91,7 @@ impl Server {
             url: url.clone(),
             password_file: settings.password_file.clone(),
             ca_file: settings.ca_file.as_ref().map(|file| file.path().to_owned()),
-            last_good: Arc::default(),
+            last_good: last_good_host(url),
         }
     }
 
@@ -81,7 +104,12 @@ impl Server {
 
     /// Makes a connection to the first host that takes writes, beginning with the one that did last.
     pub(super) fn connect(&self) -> StoreResult<ServerConnection> {
-        let (client, mut messages, runtime) = self.connect_with_messages()?;
+        let OpenedConnection {
+            client,
+            mut messages,
+            runtime,
+            host,
+        } = self.connect_with_messages()?;
         runtime.spawn(poll_fn(move |context| {
             while let Poll::Ready(message) = messages(context) {
                 if !matches!(message, Some(Ok(_))) {
@@ -95,12 +123,27 @@ impl Server {
             runtime: Some(runtime),
             statements: Default::default(),
             unanswered: RefCell::default(),
-            is_lost: Cell::new(false),
+            host,
+            has_alternative: self.url.hosts.len() > 1,
+            is_unanswered: Cell::new(false),
         })
     }
 
+    /// Lets the next connections begin after a host that takes writes and does not answer: it may be
+    /// an old primary, whose commits wait for the standby that was promoted in its place.
+    pub(super) fn pass_over(&self, connection: &ServerConnection) {
+        let next = (connection.host + 1) % self.url.hosts.len().max(1);
+        // unless another connection has found out already
+        let _ = self.last_good.compare_exchange(
+            connection.host,
+            next,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
+    }
+
     /// Makes a connection for a caller that reads its messages.
-    pub(super) fn connect_with_messages(&self) -> StoreResult<(Client, Messages, Runtime)> {
+    pub(super) fn connect_with_messages(&self) -> StoreResult<OpenedConnection> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()
@@ -124,7 +167,12 @@ impl Server {
             let why = match with_limit(&runtime, limit, open(&config, tls.clone())) {
                 Some(Ok((client, messages))) => {
                     self.last_good.store(number, Ordering::Relaxed);
-                    return Ok((client, messages, runtime));
+                    return Ok(OpenedConnection {
+                        client,
+                        messages,
+                        runtime,
+                        host: number,
+                    });
                 }
                 Some(Err(error)) => with_causes(&error),
                 None => format!("no answer within {} s", limit.as_secs()),
@@ -209,8 +257,13 @@ pub(super) struct ServerConnection {
     statements: [HashMap<String, KnownStatement>; 2],
     /// Statements that are sent, and whose answers nothing has waited for yet, in this order.
     unanswered: RefCell<Vec<Unanswered>>,
-    /// Whether the server did not answer within a limit. Nothing is sent any more.
-    is_lost: Cell<bool>,
+    /// Position of its host in the URL.
+    host: usize,
+    /// Whether the URL names other hosts.
+    has_alternative: bool,
+    /// Whether the server did not answer within a limit, or waited too long for a lock while another
+    /// server may take its place. Nothing is sent any more.
+    is_unanswered: Cell<bool>,
 }
 
 type Unanswered = Pin<Box<dyn Future<Output = Result<u64, tokio_postgres::Error>> + Send>>;
@@ -266,16 +319,26 @@ impl ServerConnection {
         };
         if !self.is_lost() {
             if let Some(result) = with_limit(runtime, limit + GRACE, work) {
-                return Ok(result?);
+                let result = result.map_err(StoreError::from);
+                // a commit that an old primary does not acknowledge keeps its locks
+                let waited_in_vain = matches!(result, Err(StoreError::Busy));
+                self.is_unanswered
+                    .set(waited_in_vain && self.has_alternative);
+                return result;
             }
-            self.is_lost.set(true);
+            self.is_unanswered.set(true);
         }
         Err(StoreError::Engine("PostgreSQL does not answer".to_owned()))
     }
 
     /// Whether the connection is of no use any more.
     pub(super) fn is_lost(&self) -> bool {
-        self.is_lost.get() || self.client.is_closed()
+        self.is_unanswered() || self.client.is_closed()
+    }
+
+    /// Whether the server did not answer within a limit.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.is_unanswered.get()
     }
 
     /// Runs statements without parameters. Returns the values of the last row as text.

@@ -3,7 +3,7 @@
 //! It is a hint to read the store at once, and nothing else: what it misses, the next read finds, and
 //! a lease is never renewed by it. MUST NOT be taken for a sign that the store can be read.
 
-use super::connection::{Server, with_limit};
+use super::connection::{OpenedConnection, Server, with_limit};
 use crate::store::{StoreError, StoreResult};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -32,7 +32,12 @@ pub(in crate::store) struct Listener {
 
 impl Listener {
     pub(in crate::store) fn connect(server: &Server) -> StoreResult<Listener> {
-        let (client, mut messages, runtime) = server.connect_with_messages()?;
+        let OpenedConnection {
+            client,
+            mut messages,
+            runtime,
+            ..
+        } = server.connect_with_messages()?;
         let listening = with_limit(&runtime, SUBSCRIBING, async {
             let sql = format!("LISTEN {CHANNEL}");
             let mut listen = pin!(client.batch_execute(&sql));

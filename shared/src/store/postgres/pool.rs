@@ -161,9 +161,14 @@ impl Lease {
         Ok(())
     }
 
-    /// Closes the connection, which rolls its transaction back.
+    /// Closes the connection, which rolls its transaction back. If its server stopped answering, the
+    /// unused connections to it are closed, too.
     pub(super) fn close(&mut self) {
-        self.connection = None;
+        if let Some(connection) = self.connection.take().filter(|open| open.is_unanswered()) {
+            self.pool.server.pass_over(&connection);
+            let idle = std::mem::take(&mut self.pool.state().idle);
+            drop(idle);
+        }
     }
 }
 
@@ -183,9 +188,12 @@ impl DerefMut for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
+        if self.connection.as_ref().is_some_and(|open| open.is_lost()) {
+            self.close();
+        }
         let mut state = self.pool.state();
         state.leased -= 1;
-        if let Some(connection) = self.connection.take().filter(|open| !open.is_lost()) {
+        if let Some(connection) = self.connection.take() {
             state.idle.push((connection, Instant::now()));
         }
         drop(state);

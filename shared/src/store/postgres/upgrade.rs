@@ -37,7 +37,7 @@ const FROM_VERSION_5: PostgresMigration = PostgresMigration {
             expires BIGINT NOT NULL)",
 };
 
-/// Adds the table of what servers have seen of hosts.
+/// Adds the tables of what servers have seen of hosts, and of break-glass codes.
 const FROM_VERSION_6: PostgresMigration = PostgresMigration {
     from: 6,
     schema: include_str!("../sqlite/migration/schema_6.sql"),
@@ -46,7 +46,10 @@ const FROM_VERSION_6: PostgresMigration = PostgresMigration {
             host BIGINT NOT NULL REFERENCES host ON DELETE CASCADE, server TEXT COLLATE \"C\" NOT NULL,
             seen BIGINT NOT NULL, connected BIGINT NOT NULL, version TEXT COLLATE \"C\" NOT NULL,
             passed BIGINT NOT NULL, not_needed BIGINT NOT NULL, denied BIGINT NOT NULL,
-            PRIMARY KEY (host, server))",
+            PRIMARY KEY (host, server));
+        CREATE TABLE break_glass_code (
+            host BIGINT NOT NULL, position BIGINT NOT NULL, hash BYTEA NOT NULL,
+            issued BIGINT NOT NULL, received BIGINT, used BIGINT, PRIMARY KEY (host, position))",
 };
 
 /// Migrations in order, without a gap. Version 5 is the first that stores in PostgreSQL have; tests

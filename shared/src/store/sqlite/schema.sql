@@ -364,3 +364,15 @@ CREATE TABLE host_invitation (
     issued  INTEGER NOT NULL,
     expires INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Break-glass codes of hosts, also used ones. hash: what the host verifies a code with. received: when the host had the
+-- whole set. used: when it reported the use.
+CREATE TABLE break_glass_code (
+    host     INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    hash     BLOB NOT NULL,
+    issued   INTEGER NOT NULL,
+    received INTEGER,
+    used     INTEGER,
+    PRIMARY KEY (host, position)
+) STRICT, WITHOUT ROWID;

@@ -3,7 +3,8 @@
 use super::Transaction;
 use super::convert::{ColumnResult, Row};
 use crate::account::host::HostName;
-use crate::store::{AuthorityRecord, HostRecord, InvitationRecord, StoreResult};
+use crate::credential::break_glass_code::BreakGlassHash;
+use crate::store::{AuthorityRecord, BreakGlassRecord, HostRecord, InvitationRecord, StoreResult};
 use crate::system::clock::Timestamp;
 
 /// Number of the one row of the authority.
@@ -49,6 +50,7 @@ impl Transaction<'_> {
             "host_invitation",
             "host_activity",
             "host",
+            "break_glass_code",
         ] {
             self.execute_unchecked(&format!("DELETE FROM {table}"))?;
         }
@@ -123,8 +125,59 @@ impl Transaction<'_> {
         )
     }
 
+    /// Revokes a host, and removes its break-glass codes.
     pub fn revoke_host(&mut self, number: i64, now: Timestamp) -> StoreResult<()> {
         let sql = "UPDATE host SET revoked = ?2 WHERE id = ?1 AND revoked IS NULL";
-        self.execute(sql, (number, now))
+        self.execute(sql, (number, now))?;
+        self.remove_break_glass_codes(number)
+    }
+
+    /// Adds a break-glass code of a host.
+    pub fn add_break_glass_code(
+        &mut self,
+        host: i64,
+        position: u32,
+        hash: &BreakGlassHash,
+        issued: Timestamp,
+    ) -> StoreResult<()> {
+        let sql =
+            "INSERT INTO break_glass_code (host, position, hash, issued) VALUES (?1, ?2, ?3, ?4)";
+        self.execute(sql, (host, i64::from(position), &hash.0, issued))
+    }
+
+    /// Returns the break-glass codes of a host, in their order.
+    pub fn break_glass_codes(&mut self, host: i64) -> StoreResult<Vec<BreakGlassRecord>> {
+        let sql = "SELECT hash, issued, received, used FROM break_glass_code WHERE host = ?1 \
+                   ORDER BY position";
+        self.query_rows(sql, [host], |row| {
+            Ok(BreakGlassRecord {
+                hash: BreakGlassHash(row.get(0)?),
+                issued: row.get(1)?,
+                received: row.get(2)?,
+                used: row.get(3)?,
+            })
+        })
+    }
+
+    /// Notes that a host has all of its codes.
+    pub fn set_break_glass_received(&mut self, host: i64, now: Timestamp) -> StoreResult<()> {
+        let sql = "UPDATE break_glass_code SET received = ?2 WHERE host = ?1 AND received IS NULL";
+        self.execute(sql, (host, now))
+    }
+
+    /// Notes the use of a code that was not used.
+    pub fn set_break_glass_used(
+        &mut self,
+        host: i64,
+        hash: &BreakGlassHash,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        let sql = "UPDATE break_glass_code SET used = ?3 \
+                   WHERE host = ?1 AND hash = ?2 AND used IS NULL";
+        self.execute(sql, (host, &hash.0, now))
+    }
+
+    pub fn remove_break_glass_codes(&mut self, host: i64) -> StoreResult<()> {
+        self.execute("DELETE FROM break_glass_code WHERE host = ?1", [host])
     }
 }

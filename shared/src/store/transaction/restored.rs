@@ -43,6 +43,7 @@ impl Transaction<'_> {
             "host_activity",
             // one of them may have been revoked since
             "host",
+            "break_glass_code",
         ] {
             self.execute_unchecked(&format!("DELETE FROM {table}"))?;
         }

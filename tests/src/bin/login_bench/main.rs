@@ -7,7 +7,8 @@
 //!   --rounds N     logins of each contestant, each with its own account and code (100)
 //!   --at-once N    hosts at a time (16)
 //!   --logins N     logins without a daemon before the second table (20000; 0 omits them)
-//!   --accounts N   accounts in the store before the third table (1000000; 0 omits them)
+//!   --accounts N   accounts in the store, each with an app password, before the third table and the
+//!                  revocations (1000000; 0 omits them)
 //!
 //! MUST NOT run on a machine that is not thrown away: it writes /etc/passwd, /etc/pam.d and the
 //! store.
@@ -19,6 +20,7 @@ mod login;
 mod memory;
 mod people;
 mod report;
+mod revocation;
 
 use contestants::{Contestant, Kind};
 use daemons::Posternd;
@@ -81,6 +83,8 @@ fn main() {
         let title = format!("With {} accounts", bench.accounts);
         report::table(&title, &login::interleaved(host, &rest, &posternd, again));
         report::idle("posternd", posternd.process());
+        drop(posternd);
+        report::revocations(&revocation::measure(host, &counters));
     }
 }
 

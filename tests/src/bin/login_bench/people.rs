@@ -91,8 +91,8 @@ pub(crate) fn add_users<'a>(people: impl Iterator<Item = &'a Person>) {
     std::fs::write("/etc/shadow", shadow).expect("/etc can be written");
 }
 
-/// Fills the store with accounts up to `count`. No person signs in to those accounts, and their
-/// secrets are invalid. The rows are inserted without the engine, which would seal and log each
+/// Fills the store with accounts up to `count`, each with an app password. No person signs in to
+/// those accounts, and their secrets are invalid. The rows are inserted without the engine, which would seal and log each
 /// one.
 pub(crate) fn fill_store(count: usize) {
     let connection = rusqlite::Connection::open(STORE).expect("the store opens");
@@ -115,6 +115,8 @@ pub(crate) fn fill_store(count: usize) {
              {numbers} SELECT n, randomblob((SELECT length(sealed) FROM secret LIMIT 1)) FROM number;
          INSERT INTO floor (fingerprint, step)
              {numbers} SELECT randomblob((SELECT length(fingerprint) FROM floor LIMIT 1)), 60000000 FROM number;
+         INSERT INTO app_password (hash, account, name, scope, created, revision)
+             {numbers} SELECT randomblob(32), n, 'app', 'web:app.example.test', 1800000000, 0 FROM number;
          COMMIT;
          PRAGMA wal_checkpoint(TRUNCATE);"
     );

@@ -3,6 +3,7 @@
 use crate::contestants::Kind;
 use crate::login::{Many, Timings};
 use crate::memory::field;
+use crate::revocation::Revocations;
 use std::fs::{self, File};
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -172,4 +173,23 @@ pub(crate) fn many(logins: usize, run: &Many) {
         run.longest_wal / 1024,
         wal / 1024
     );
+}
+
+/// Prints what revocations took, until the command returned, and the logins beside them.
+pub(crate) fn revocations(all: &Revocations) {
+    println!("| | median | longest |\n|---|---:|---:|");
+    let rows = [
+        ("revoking all sessions of an account", &all.took),
+        ("a login of another meanwhile", &all.logins),
+        ("a login, nothing meanwhile", &all.logins_alone),
+    ];
+    for (what, times) in rows {
+        let longest = times.iter().max().copied().unwrap_or_default();
+        println!(
+            "| {what} | {:.1} ms | {:.1} ms |",
+            median(&mut times.clone()).as_secs_f64() * 1e3,
+            longest.as_secs_f64() * 1e3
+        );
+    }
+    println!();
 }

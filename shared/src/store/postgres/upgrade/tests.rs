@@ -125,13 +125,13 @@ fn a_store_of_an_older_version_is_refused_with_the_command_and_opens_after_it() 
     let upgraded = store::upgrade(&database.settings).unwrap();
     let expected = UpgradeResult::Upgraded {
         from: 4,
-        to: 6,
+        to: 7,
         backup: None,
     };
     assert_eq!(upgraded, expected);
     store::open(&database.settings).unwrap();
     let again = store::upgrade(&database.settings).unwrap();
-    assert_eq!(again, UpgradeResult::UpToDate(6));
+    assert_eq!(again, UpgradeResult::UpToDate(7));
     for (sql, expected) in [
         ("SELECT step FROM floor", "7"),
         ("SELECT sealed FROM secret", "\\x0203"),
@@ -186,7 +186,7 @@ fn a_newer_store_and_one_without_a_way_are_refused_with_both_versions() {
         return;
     };
     for (version, remedy) in [
-        (7, "restart this program"),
+        (8, "restart this program"),
         (2, "install the Postern that made it"),
     ] {
         database.run(&format!("UPDATE store_version SET version = {version}"));

@@ -61,8 +61,8 @@ pub(crate) enum Command {
     Enroll(Enroll),
     /// Read a code, consume it, and print the verification result
     Verify(OneAccount),
-    /// Show who has a second factor
-    Status(Some),
+    /// Show who has a second factor, or which hosts there are
+    Status(StatusArguments),
     /// Turn a second factor off
     Disable(OneAccount),
     /// Make a new set of recovery codes; earlier ones are no longer valid
@@ -164,6 +164,16 @@ pub(crate) struct Some {
     /// The account; without it root sees all accounts, other users their own
     #[arg(value_name = "USER", value_hint = ValueHint::Username)]
     pub(crate) user: Option<UserName>,
+}
+
+#[derive(Args)]
+pub(crate) struct StatusArguments {
+    /// The account; without it root sees all accounts, other users their own
+    #[arg(value_name = "USER", value_hint = ValueHint::Username)]
+    pub(crate) user: Option<UserName>,
+    /// On a server: show the hosts of the fleet instead
+    #[arg(long, conflicts_with = "user")]
+    pub(crate) hosts: bool,
 }
 
 #[derive(Args)]

@@ -16,7 +16,7 @@ use postern_shared::engine::{
 use postern_shared::fleet::connection::FleetConnection;
 use postern_shared::fleet::tls;
 use postern_shared::policy::requirement::Requirement;
-use postern_shared::store::HostRecord;
+use postern_shared::store::{ConversationCounts, HostActivity, HostRecord};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::system::process::{HostProcess, TransactionId, UnidentifiedProcess};
 use postern_shared::verify::origin::Origin;
@@ -523,4 +523,65 @@ fn both_sides_are_verified_by_the_authority_of_the_fleet() {
     // a host is no server
     let posing = (db1.identity(), db1.authority.clone());
     assert!(meets(posing, tls::joining_config(pin).unwrap()).is_err());
+}
+
+/// What a server has seen of a host, without counts.
+fn seen(host: &JoinedHost, server: &str, is_connected: bool, counts: [u64; 3]) -> HostActivity {
+    let [passed, not_needed, denied] = counts;
+    HostActivity {
+        host: host.number,
+        server: server.to_owned(),
+        seen: Timestamp(0),
+        is_connected,
+        version: "0.1.0".to_owned(),
+        counts: ConversationCounts {
+            passed,
+            not_needed,
+            denied,
+        },
+    }
+}
+
+#[test]
+fn any_server_shows_what_all_servers_have_seen_of_a_host() {
+    let mut test = TestStore::new("");
+    let engine = &mut test.engine;
+    let (web1, web2) = (joins(engine, "web1").host, joins(engine, "web2").host);
+    let mut record = |all: Vec<(u64, HostActivity)>, now| {
+        engine.hosts().record_host_activity(all, now).unwrap();
+    };
+    record(vec![(30, seen(&web1, "one", true, [1, 0, 2]))], NOW);
+    let gone = JoinedHost {
+        number: 99,
+        name: host_name("gone"),
+    };
+    // a host that does not exist any more is left out, and the others are not
+    record(
+        vec![
+            (0, seen(&gone, "two", true, [1, 1, 1])),
+            (10, seen(&web1, "two", false, [0, 5, 0])),
+        ],
+        NOW,
+    );
+    record(vec![(0, seen(&web1, "one", true, [1, 0, 0]))], NOW);
+    let all = engine.hosts().host_statuses(NOW).unwrap();
+    let [first, second] = &all[..] else {
+        panic!("{all:?}")
+    };
+    assert_eq!((first.host.name.as_str(), first.servers.len()), ("web1", 1));
+    assert_eq!(first.servers, ["one"]);
+    assert_eq!(first.counts, seen(&web1, "", true, [2, 5, 2]).counts);
+    assert_eq!((second.host.number, second.seen), (web2.number, None));
+    // its server has said nothing for some minutes
+    let later = engine.hosts().host_statuses(NOW.plus(300)).unwrap();
+    assert!(later[0].servers.is_empty());
+    engine
+        .hosts()
+        .revoke_host(&host_name("web1"), "root", NOW)
+        .unwrap();
+    let all = engine.hosts().host_statuses(NOW).unwrap();
+    assert_eq!(
+        (&all[0].host.revoked, all[0].servers.len()),
+        (&Some(NOW), 0)
+    );
 }

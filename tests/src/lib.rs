@@ -7,6 +7,7 @@ mod assertions;
 mod fleet {
     pub(crate) mod fleet_host;
     pub(crate) mod machine;
+    pub(crate) mod managed_host;
     pub(crate) mod postgres_server;
     pub(crate) mod topology;
     pub(crate) mod unused_codes;
@@ -73,6 +74,7 @@ mod web {
 pub use assertions::{assert_contains, assert_lacks, assert_within};
 pub use fleet::fleet_host::FleetHost;
 pub use fleet::machine::{CLIENT, Machine};
+pub use fleet::managed_host::ManagedHost;
 pub use fleet::postgres_server::PostgresServer;
 pub use fleet::topology::Fleet;
 pub use fleet::unused_codes::UnusedCodes;

@@ -67,6 +67,7 @@ mod fleet {
 }
 /// Hosts that hold no secrets, and their servers.
 mod hosts {
+    mod ansible;
     mod attacks;
     pub(crate) mod break_glass;
     pub(crate) mod sign_in;

@@ -1,8 +1,10 @@
 //! `postern host`: the hosts of a fleet, on a server; and on a host, joining.
 
 mod join;
+mod status;
 
 pub(super) use join::join;
+pub(super) use status::show_status;
 
 use crate::arguments::host::{BreakGlassArguments, OneHost};
 use crate::context::{self, Invocation};

@@ -6,10 +6,11 @@
 
 use super::client::{WantedReply, is_navigation, wanted_reply};
 use super::identity_headers::IdentityHeaders;
+use super::request_cookies::RequestCookies;
 use super::rules::{self, SessionSufficiency};
-use super::verified_session::VerifiedSession;
 use crate::http::authorization::Authorization;
-use crate::http::cookies::{ConflictingCookies, MAX_SESSION_COOKIES, SessionCookies};
+use crate::http::cookies::ConflictingCookies;
+use crate::http::header_fields::{RepeatedField, single_value};
 use crate::live::app_password_cache::CacheRefusal;
 use crate::observe::log;
 use crate::observe::metrics::CheckLabel;
@@ -17,7 +18,6 @@ use crate::proxy::identity::Identity;
 use crate::proxy::original_request::OriginalRequest;
 use crate::state::site::Site;
 use hyper::HeaderMap;
-use hyper::body::Bytes;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::rule::RuleAccess;
@@ -28,7 +28,7 @@ use postern_shared::policy::rule::{RuleDecision, RuleRequest};
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::token::session::Session;
 use postern_shared::verify::app_password::FoundAppPassword;
-use std::borrow::{Borrow, Cow};
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 /// Longest Cookie line that is read, in bytes.
@@ -96,12 +96,7 @@ pub(crate) fn check(
     };
     let host = original.host();
     let keys = site.revocation_cache.token_keys();
-    let cookies = SessionCookies::parse(
-        line.as_bytes(),
-        site.cookies.names.session,
-        MAX_SESSION_COOKIES,
-        |value| VerifiedSession::verify(&site.config, &keys, value),
-    );
+    let cookies = RequestCookies::read(line, site.cookies.names.session, &site.config, &keys);
     let session = match cookies.select_session(|session| {
         is_valid_session(site, session, now)
             && site.accepts_session_at(session, &host)
@@ -110,13 +105,7 @@ pub(crate) fn check(
         Ok(session) => session,
         Err(conflict) => return refuse_conflicting_cookies(&conflict, original, headers),
     };
-    // The common line passes on as it is, without a copy.
-    let cookie = || match cookies.foreign_cookies() {
-        Cow::Borrowed(_) => line.clone(),
-        Cow::Owned(others) => {
-            HeaderValue::from_maybe_shared(Bytes::from(others)).unwrap_or_else(|_| EMPTY.clone())
-        }
-    };
+    let cookie = || cookies.foreign_cookies(line);
     let credential = Authorization::parse(authorization.as_bytes());
     let request = RuleRequest {
         host: &host,
@@ -310,13 +299,11 @@ pub(crate) fn cookie_line(headers: &HeaderMap) -> Result<&HeaderValue, Conflicti
 }
 
 /// Returns the only value of a header, empty if there is none, and fails if there are several.
-fn single_header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a HeaderValue, ()> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(&EMPTY),
-        (Some(value), None) => Ok(value),
-        _ => Err(()),
-    }
+fn single_header<'a>(
+    headers: &'a HeaderMap,
+    name: &HeaderName,
+) -> Result<&'a HeaderValue, RepeatedField> {
+    Ok(single_value(headers, name)?.unwrap_or(&EMPTY))
 }
 
 #[cfg(test)]
@@ -336,6 +323,6 @@ mod tests {
         );
         assert_eq!(cookie_line(&lines), Err(ConflictingCookies::TooLong));
         let doubled = headers(&[("authorization", "Basic a"), ("authorization", "Basic a")]);
-        assert_eq!(single_header(&doubled, &AUTHORIZATION), Err(()));
+        assert_eq!(single_header(&doubled, &AUTHORIZATION), Err(RepeatedField));
     }
 }

@@ -70,15 +70,18 @@ impl IdentityHeaders {
             .unwrap_or_default()
     }
 
-    /// Returns the headers with what the client sent. They replace values, so that the map does not
-    /// grow.
+    /// Returns the headers with what the client sent. They replace empty values, so that the map does
+    /// not grow.
     pub(crate) fn with_client_headers(
         mut self,
         cookie: HeaderValue,
         authorization: HeaderValue,
     ) -> HeaderMap {
-        self.0.insert(&COOKIE, cookie);
-        self.0.insert(&AUTHORIZATION, authorization);
+        for (name, value) in [(&COOKIE, cookie), (&AUTHORIZATION, authorization)] {
+            if !value.is_empty() {
+                self.0.insert(name, value);
+            }
+        }
         self.0
     }
 }

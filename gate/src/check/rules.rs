@@ -106,22 +106,18 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
     if !matches!(passed.second, SecondFactorMethod::None(_)) {
         return true;
     }
-    // An account that the configuration has find_declared_account since sign-in has authenticators that the
+    // An account that the configuration declares since sign-in has authenticators that the
     // session does not know of.
     if site.config.find_declared_account(&session.name).is_some() {
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
     let policy = &site.config.policy;
-    let asks_groups = !policy.named_groups().is_empty();
-    let groups = match (
-        asks_groups,
-        session.host_groups.read_for(&site.requested_groups),
-    ) {
-        (false, _) => PersonGroups::default(),
+    let groups = match session.host_groups.read_for(&site.requested_groups) {
+        _ if !policy.names_groups() => PersonGroups::default(),
         // The configuration asks for other groups than at sign-in. Only a new session knows whether
         // the policy applies to this user.
-        (true, None) => return false,
-        (true, Some(of_host)) => {
+        None => return false,
+        Some(of_host) => {
             let ours = site
                 .config
                 .memberships(&session.name, &session.groups)

@@ -1,34 +1,23 @@
 //! Session cookies that a worker has verified, so that the next request with the same cookie costs
 //! neither its signature nor its decoding. A page loads many resources with one cookie.
 //!
-//! Each worker has its own memory of them, without a lock. It holds no cookie: an entry is found by a
-//! keyed hash of 128 bits, whose key the worker made by itself, so that only the very same cookie
-//! finds it.
-//!
 //! MUST keep nothing but what follows from the cookie, the token keys and the configuration. Expiry,
 //! revocation, idle time and rules are evaluated at each check.
 
 use super::identity_headers::IdentityHeaders;
-use lru::LruCache;
+use super::keyed_cache::KeyedCache;
 use postern_shared::config::Config;
-use postern_shared::credential::secret::fill_random;
 use postern_shared::crypto::vault::TokenKeys;
 use postern_shared::token::session::Session;
-use siphasher::sip128::{Hasher128, SipHasher24};
 use std::borrow::Borrow;
 use std::cell::RefCell;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
-use zeroize::Zeroizing;
-
-/// Limit on the sessions that a worker keeps. One needs 1 to 4 KiB.
-const CAPACITY: NonZeroUsize = NonZeroUsize::new(512).expect("more than none");
 
 thread_local! {
-    /// `None` where the system gave no random bytes: then each cookie is verified.
-    static VERIFIED: Option<RefCell<VerifiedSessions>> = VerifiedSessions::new().map(RefCell::new);
+    /// A session needs 1 to 4 KiB. `None` where the system gave no random bytes: then each cookie is
+    /// verified.
+    static VERIFIED: Option<RefCell<KeyedCache<VerifiedSession>>> = KeyedCache::new().map(RefCell::new);
 }
 
 /// A session whose signature is right, with the headers that an application receives for it.
@@ -59,7 +48,17 @@ impl VerifiedSession {
     ) -> Option<VerifiedSession> {
         VERIFIED.with(|verified| match verified {
             None => VerifiedSession::decode(config, keys, cookie),
-            Some(verified) => verified.borrow_mut().verify(config, keys, cookie),
+            Some(verified) => {
+                let verified = &mut *verified.borrow_mut();
+                let hash = verified.hash(cookie.as_bytes());
+                match verified.get(hash) {
+                    Some(known) if known.is_of(config, keys) => return Some(known.clone()),
+                    _ => {}
+                }
+                let decoded = VerifiedSession::decode(config, keys, cookie)?;
+                verified.put(hash, decoded.clone());
+                Some(decoded)
+            }
         })
     }
 
@@ -83,81 +82,29 @@ impl VerifiedSession {
         self.0.identity.as_ref()
     }
 
-    fn is_of(&self, config: &Arc<Config>, keys: &TokenKeys) -> bool {
+    /// Whether these keys and this configuration are those that it was verified with.
+    pub(super) fn is_of(&self, config: &Arc<Config>, keys: &TokenKeys) -> bool {
         self.0.keys == keys.fingerprint() && std::ptr::eq(self.0.config.as_ptr(), &**config)
     }
 }
 
-struct VerifiedSessions {
-    key: Zeroizing<[u8; 16]>,
-    by_cookie: LruCache<u128, VerifiedSession, BuildHasherDefault<FirstHalf>>,
-}
-
-impl VerifiedSessions {
-    fn new() -> Option<VerifiedSessions> {
-        let mut key = Zeroizing::new([0; 16]);
-        fill_random(&mut *key).ok()?;
-        Some(VerifiedSessions {
-            key,
-            by_cookie: LruCache::with_hasher(CAPACITY, BuildHasherDefault::default()),
-        })
-    }
-
-    fn verify(
-        &mut self,
-        config: &Arc<Config>,
-        keys: &TokenKeys,
-        cookie: &str,
-    ) -> Option<VerifiedSession> {
-        let mut hasher = SipHasher24::new_with_key(&self.key);
-        hasher.write(cookie.as_bytes());
-        let hash = hasher.finish128().as_u128();
-        match self.by_cookie.get(&hash) {
-            Some(known) if known.is_of(config, keys) => return Some(known.clone()),
-            _ => {}
-        }
-        let decoded = VerifiedSession::decode(config, keys, cookie)?;
-        self.by_cookie.put(hash, decoded.clone());
-        Some(decoded)
-    }
-}
-
-/// The first half of a key that is a hash itself.
-#[derive(Default)]
-struct FirstHalf(u64);
-
-impl Hasher for FirstHalf {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u128(&mut self, hash: u128) {
-        self.0 = hash as u64;
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::check::keyed_cache::CAPACITY;
     use crate::http::cookies::sample_session;
     use postern_shared::crypto::master_key::MasterKeys;
     use postern_shared::crypto::vault::Vault;
     use postern_shared::token::session::{SecondFactorMethod, SessionId};
 
-    fn keys() -> TokenKeys {
+    pub(in crate::check) fn keys() -> TokenKeys {
         let (masters, _) = MasterKeys::generate().unwrap();
         Vault::open(&masters, &Vault::create(&masters).unwrap())
             .unwrap()
             .token_keys()
     }
 
-    fn cookie(name: &str, keys: &TokenKeys) -> String {
+    pub(in crate::check) fn cookie(name: &str, keys: &TokenKeys) -> String {
         let id = SessionId::random().unwrap();
         sample_session(name, id, SecondFactorMethod::Code).to_cookie(keys)
     }
@@ -220,7 +167,7 @@ mod tests {
         }
         VERIFIED.with(|verified| {
             let verified = verified.as_ref().unwrap().borrow();
-            assert_eq!(verified.by_cookie.len(), CAPACITY.get());
+            assert_eq!(verified.len(), CAPACITY.get());
         });
         let after = VerifiedSession::verify(&config, &keys, &first).unwrap();
         assert!(!Rc::ptr_eq(&before.0, &after.0));

@@ -36,8 +36,9 @@ impl Authorization {
     /// Parses a header value (RFC 7617, RFC 6750). A value that is not UTF-8 is for the
     /// application.
     pub(crate) fn parse(value: &[u8]) -> Authorization {
-        let Ok(value) = std::str::from_utf8(value) else {
-            return Authorization::Other;
+        let value = match std::str::from_utf8(value) {
+            Ok(value) if !value.is_empty() => value,
+            _ => return Authorization::Other,
         };
         let Some((scheme, rest)) = value.split_once(' ') else {
             return Authorization::Other;

@@ -159,12 +159,16 @@ impl Drop for ReservedMemory {
 /// Body of a reply, with the memory that its request holds until the body is sent.
 pub(crate) struct HeldBody<G> {
     body: Full<Bytes>,
-    _held: Option<(ReservedMemory, G)>,
+    /// In a box, since a check holds nothing and its reply is moved several times.
+    _held: Option<Box<(ReservedMemory, G)>>,
 }
 
 impl<G> HeldBody<G> {
     pub(crate) fn new(body: Full<Bytes>, held: Option<(ReservedMemory, G)>) -> HeldBody<G> {
-        HeldBody { body, _held: held }
+        HeldBody {
+            body,
+            _held: held.map(Box::new),
+        }
     }
 }
 

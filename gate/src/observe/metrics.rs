@@ -1,11 +1,16 @@
 //! Metrics for Prometheus. A check costs a few relaxed additions: no lock, no allocation.
 //!
-//! MUST NOT have a user, an address or a host as a label. Every label has few values.
+//! MUST NOT have a user, an address or a host of the web as a label. Every label has few values, but the
+//! hosts of a fleet have one each.
 
+mod fleet;
 mod latency;
+mod per_thread;
 
 use latency::Latency;
+use per_thread::PerThread;
 use postern_shared::config::gate::ProxyKind;
+use postern_shared::engine::HostStatus;
 use postern_shared::system::admission::AdmissionRefusal;
 use postern_shared::system::clock;
 use prometheus_client::encoding::{EncodeLabelSet, text};
@@ -99,10 +104,12 @@ pub(crate) struct GateHealth {
     pub(crate) connections: usize,
 }
 
+type CheckCounter = Counter<u64, PerThread<AtomicU64>>;
+
 pub(crate) struct Metrics {
     registry: Registry,
     /// By proxy contract and result.
-    checks: [[Counter; CheckLabel::ALL.len()]; ProxyKind::ALL.len()],
+    checks: [[CheckCounter; CheckLabel::ALL.len()]; ProxyKind::ALL.len()],
     untrusted_requests: Counter,
     sign_ins: Family<SignInLabels, Counter>,
     mails: Family<MailLabels, Counter>,
@@ -142,7 +149,7 @@ struct MailLabels {
 impl Metrics {
     fn new() -> Metrics {
         let mut registry = Registry::with_prefix("postern");
-        let checks = Family::<CheckLabels, Counter>::default();
+        let checks = Family::<CheckLabels, CheckCounter>::default();
         let counters_of = |contract: ProxyKind| {
             let counter = |answer: CheckLabel| {
                 checks.get_or_create_owned(&CheckLabels {
@@ -287,7 +294,8 @@ impl Metrics {
     }
 
     /// Returns all metrics in the text format of OpenMetrics 1.0, which Prometheus reads.
-    pub(crate) fn text(&self, health: &GateHealth) -> String {
+    /// `hosts` are those of the fleet.
+    pub(crate) fn text(&self, health: &GateHealth, hosts: &[HostStatus]) -> String {
         self.store_up.set(health.has_lease.into());
         // Without a clock the last value stays.
         if let Ok(now) = clock::now() {
@@ -300,7 +308,9 @@ impl Metrics {
             .set(i64::try_from(health.connections).unwrap_or(i64::MAX));
         let mut text = String::new();
         // Writing to a String cannot fail.
-        let _ = text::encode(&mut text, &self.registry);
+        let _ = text::encode_registry(&mut text, &self.registry)
+            .and_then(|()| text::encode_registry(&mut text, &fleet::registry(hosts)))
+            .and_then(|()| text::encode_eof(&mut text));
         text
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! MUST read only the one header that postern.toml names, and only from an authenticated proxy.
 
+use crate::http::header_fields::{RepeatedField, single_value};
 use hyper::HeaderMap;
 use postern_shared::account::name::UserName;
 
@@ -22,11 +23,10 @@ pub(crate) enum Identity {
 
 impl Identity {
     pub(crate) fn parse(headers: &HeaderMap, name: &str) -> Identity {
-        let mut values = headers.get_all(name).iter();
-        let value = match (values.next(), values.next()) {
-            (None, _) => return Identity::Missing,
-            (Some(_), Some(_)) => return Identity::Duplicate,
-            (Some(value), None) => value.as_bytes(),
+        let value = match single_value(headers, name) {
+            Ok(None) => return Identity::Missing,
+            Err(RepeatedField) => return Identity::Duplicate,
+            Ok(Some(value)) => value.as_bytes(),
         };
         match UserName::parse(value) {
             _ if value.is_empty() => Identity::Missing,

@@ -4,6 +4,7 @@
 use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
+use memchr::memchr;
 use postern_shared::network::address::Address;
 
 static URL: HeaderName = HeaderName::from_static("x-original-url");
@@ -23,9 +24,8 @@ pub(super) fn parse_original(
     let rest = url
         .strip_prefix("https://")
         .ok_or(ContractError::Proxy(URL.as_str()))?;
-    let slash = rest
-        .find('/')
-        .ok_or(ContractError::Client(URL.as_str(), address))?;
+    let slash =
+        memchr(b'/', rest.as_bytes()).ok_or(ContractError::Client(URL.as_str(), address))?;
     let (authority, target) = rest.split_at(slash);
     let method = client_value(headers, &METHOD, address)?;
     OriginalRequest::validated(

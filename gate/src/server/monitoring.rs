@@ -1,6 +1,7 @@
 //! Health, readiness and metrics, on a listener of their own.
 //!
-//! MUST NOT say anything about a user: any client that reaches this address may read it.
+//! MUST NOT say anything about a user: any client that reaches this address may read it. It may read the
+//! names of the hosts of a fleet, too.
 
 use super::connections::Connections;
 use super::listener::{AcceptedConnection, Listener};
@@ -15,7 +16,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use postern_shared::engine::EngineError;
+use postern_shared::engine::{EngineError, HostStatus};
 use postern_shared::system::clock;
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub(crate) struct Health {
     is_stopping: AtomicBool,
     /// Time and result of the last test of the store.
     store_test: Mutex<Option<(Instant, StoreTest)>>,
+    /// Time and result of the last read of the hosts of the fleet.
+    hosts: Mutex<Option<(Instant, Vec<HostStatus>)>>,
 }
 
 #[derive(Clone, Copy)]
@@ -139,11 +142,10 @@ impl RunningGate {
                 Ok(text) => reply::text(StatusCode::OK, TEXT, text),
                 Err(why) => reply::text(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
             },
-            "/metrics" => reply::text(
-                StatusCode::OK,
-                OPEN_METRICS,
-                METRICS.text(&self.gate_health()),
-            ),
+            "/metrics" => {
+                let text = METRICS.text(&self.gate_health(), &self.hosts().await);
+                reply::text(StatusCode::OK, OPEN_METRICS, text)
+            }
             _ => bare(StatusCode::NOT_FOUND),
         }
     }
@@ -216,6 +218,32 @@ impl RunningGate {
         };
         *tested = Some((Instant::now(), result));
         result
+    }
+
+    /// Returns the hosts of the fleet; none if the store cannot be read, which other metrics show. The
+    /// result is reused for some seconds, since any client that reaches this address may ask.
+    async fn hosts(&self) -> Vec<HostStatus> {
+        let mut known = self.health.hosts.lock().await;
+        if let Some((at, hosts)) = &*known {
+            if at.elapsed() < TEST_REUSE {
+                return hosts.clone();
+            }
+        }
+        let pool = self
+            .site
+            .load()
+            .store_pool
+            .for_client(PoolClient::authenticated(ShareKey::Gate));
+        let read = pool.run(WorkKind::Plain, |engine| match clock::now() {
+            Ok(now) => engine.hosts().host_statuses(now),
+            Err(_) => Ok(Vec::new()),
+        });
+        let hosts = match timeout(TEST_TIMEOUT, read).await {
+            Ok(Ok(hosts)) => hosts,
+            Ok(Err(_)) | Err(_) => Vec::new(),
+        };
+        *known = Some((Instant::now(), hosts.clone()));
+        hosts
     }
 
     fn gate_health(&self) -> GateHealth {

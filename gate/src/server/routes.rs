@@ -9,6 +9,7 @@ use crate::check::forward_auth::{self, CheckResult};
 use crate::check::proxy_reply::{self, GatePage};
 use crate::http::authorization::Authorization;
 use crate::http::cookies::find_plain_cookie;
+use crate::http::header_fields;
 use crate::http::reply::{self, HttpReply, bare};
 use crate::observe::log;
 use crate::observe::metrics::{CheckLabel, METRICS};
@@ -21,7 +22,7 @@ use crate::proxy::{authelia, envoy};
 use crate::state::site::Site;
 use crate::web::language::Language;
 use crate::web::request::RequestContext;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderValue, TRANSFER_ENCODING};
 use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Request, StatusCode};
@@ -67,8 +68,9 @@ pub(crate) fn answer_at_once(
 ) -> Option<HttpReply> {
     join_cookie_lines(request.headers_mut());
     // No proxy or browser sends a form in chunks, and parsers that disagree on a body's length
-    // allow request smuggling (RFC 9112, section 11.2).
-    if request.headers().contains_key(TRANSFER_ENCODING) {
+    // allow request smuggling (RFC 9112, section 11.2). A request without a body has no such field:
+    // hyper refuses one that names another encoding.
+    if !request.body().is_end_stream() && request.headers().contains_key(TRANSFER_ENCODING) {
         return Some(reply::bare_and_close(StatusCode::BAD_REQUEST));
     }
     match RequestRoute::find(request.uri().path()) {
@@ -101,7 +103,7 @@ pub(crate) async fn answer_page(
 /// Joins Cookie lines. HTTP/2 splits one line into several (RFC 9113, section 8.2.3), and Traefik
 /// passes them on separately over HTTP/1.
 fn join_cookie_lines(headers: &mut HeaderMap) {
-    if headers.get_all(COOKIE).iter().nth(1).is_some() {
+    if header_fields::is_repeated(headers, &COOKIE) {
         let crumbs: Vec<_> = headers
             .get_all(COOKIE)
             .iter()

@@ -13,7 +13,8 @@ use postern_shared::fleet::connection::FleetConnection;
 use postern_shared::fleet::files::{self, HostFiles, RENEWED};
 use postern_shared::fleet::tls;
 use postern_shared::protocol::fleet::{
-    FLEET_VERSIONS, HostGreeting, HostRequest, HostStanding, ServerReply,
+    FLEET_VERSIONS, HostGreeting, HostRequest, HostStanding, RELEASE_VERSION, ReleaseName,
+    ServerReply, newest_common_version,
 };
 use postern_shared::protocol::{receive, send};
 use postern_shared::system::clock::{self, Timestamp};
@@ -46,12 +47,12 @@ const RENEWAL: u64 = 60 * 24 * 3600;
 pub(super) struct ServerConnection {
     pub(super) url: ServerUrl,
     pub(super) connection: FleetConnection,
+    /// The newest version of the protocol that both speak.
+    pub(super) version: u16,
     /// The groups that the server's policy names.
     pub(super) groups: Vec<String>,
     /// Whether it was open before: the server may have gone since.
     pub(super) was_idle: bool,
-    /// The version of the protocol.
-    pub(super) version: u16,
     /// When the certificate of this host expires.
     pub(super) expires: Timestamp,
 }
@@ -268,7 +269,8 @@ impl FleetServers {
             .map(|known| std::mem::take(&mut known.idle));
         let mut tried: Vec<_> = idle.into_iter().flatten().filter_map(ping).collect();
         if tried.is_empty() {
-            tried.extend(self.open(fleet, url).ok());
+            // which states the version of this host
+            tried.extend(self.open(fleet, url).ok().and_then(ping));
         }
         let now = clock::now().ok();
         for connection in tried {
@@ -299,9 +301,7 @@ fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, 
     let connection = FleetConnection::connect(&url.authority(), tls, CONNECT).map_err(text)?;
     connection.set_timeout(Some(GREETING)).map_err(text)?;
     let greeting: HostGreeting = receive(&mut &connection).map_err(|error| error.to_string())?;
-    let spoken = |version: &&u16| greeting.versions.contains(version);
-    let version = FLEET_VERSIONS.iter().find(spoken).copied();
-    let refusal = match (greeting.standing, version) {
+    let refusal = match (greeting.standing, newest_common_version(&greeting.versions)) {
         (HostStanding::Joined, Some(version)) => {
             return Ok(ServerConnection {
                 url: url.clone(),
@@ -312,9 +312,7 @@ fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, 
                 expires: greeting.expires,
             });
         }
-        (HostStanding::Joined, None) => {
-            "it speaks another version of the protocol; upgrade this host"
-        }
+        (HostStanding::Joined, None) => version_refusal(&greeting.versions),
         (HostStanding::Busy, _) => "it has too many connections of this host",
         (HostStanding::Unknown | HostStanding::Revoked, _) => return Err(ConnectFailure::Revoked),
         (HostStanding::Unavailable, _) => "it cannot read its store; see its log",
@@ -322,10 +320,23 @@ fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, 
     Err(refusal.to_owned().into())
 }
 
+/// Returns which side is to be upgraded, where they speak no common version.
+fn version_refusal(theirs: &[u16]) -> &'static str {
+    match theirs.iter().max() < FLEET_VERSIONS.iter().max() {
+        true => "it speaks an older version of the protocol; upgrade the server",
+        false => "it speaks a newer version of the protocol; upgrade this host",
+    }
+}
+
 /// Returns the connection, if its server answers.
 fn ping(mut connection: ServerConnection) -> Option<ServerConnection> {
     connection.connection.set_timeout(Some(GREETING)).ok()?;
-    send(&mut &connection.connection, &HostRequest::Ping).ok()?;
+    // for operators; a restarted server has another connection, and is told, too
+    let request = match connection.was_idle || connection.version < RELEASE_VERSION {
+        true => HostRequest::Ping,
+        false => HostRequest::Release(ReleaseName::own()),
+    };
+    send(&mut &connection.connection, &request).ok()?;
     match receive(&mut &connection.connection).ok()? {
         ServerReply::Pong { groups } => {
             connection.groups = groups;

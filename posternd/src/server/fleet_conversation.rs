@@ -6,6 +6,7 @@ use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::pam::hooks::{self, EngineAccess, FleetHost};
 use crate::pam::remote_host::RemoteHost;
+use crate::server::host_activity::SeenConnection;
 use crate::server::peer::class_of;
 use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
@@ -35,6 +36,7 @@ pub(super) fn run(
     connection: &Arc<FleetConnection>,
     relayed: RelayedConversation,
     served: &Served<'_>,
+    seen: &SeenConnection<'_>,
 ) -> Result<(), FrameError> {
     let RelayedConversation {
         transaction,
@@ -64,6 +66,7 @@ pub(super) fn run(
     let host = RemoteHost::new(connection.as_ref(), transaction, process, access).with_facts(facts);
     if names_file {
         let denied = hooks::refuse_config(&host, hook);
+        seen.count(hook, denied);
         return host.end(denied);
     }
     let waiting = Arc::clone(connection);
@@ -73,6 +76,7 @@ pub(super) fn run(
     });
     let ran = panic::catch_unwind(AssertUnwindSafe(|| hooks::run_hook(hook, &host, &options)));
     let result = ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable));
+    seen.count(hook, result);
     host.end(result)
 }
 

@@ -8,6 +8,7 @@
 use super::connection_limit::ConnectionLimit;
 use super::fleet_connections::FleetConnections;
 use super::fleet_conversation::{self, Served};
+use super::host_activity::SeenHosts;
 use super::report_limit::ReportLimit;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
@@ -25,7 +26,7 @@ use postern_shared::protocol::fleet::{
     FLEET_VERSIONS, HostGreeting, HostRequest, HostStanding, ServerReply,
 };
 use postern_shared::protocol::{FrameError, receive, send};
-use postern_shared::store::HostRecord;
+use postern_shared::store::{HostActivity, HostRecord};
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::system::thread_pool::ThreadPool;
@@ -55,17 +56,22 @@ const OPENING: usize = 128;
 const OF_ONE_ADDRESS: usize = 32;
 const STACK: usize = 1024 * 1024;
 const WAITING_THREADS: usize = 8;
+/// Longest host name of a server, in characters.
+const LONGEST_NAME: usize = 253;
 /// The pause after a failed accept or a listener that cannot be opened.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The state of the listener.
 pub struct FleetSocket {
     config: PathBuf,
+    /// Host name of this server.
+    name: String,
     engines: Arc<Engines>,
     threads: ThreadPool,
     opening: ConnectionLimit<IpAddr>,
     open: ConnectionLimit<i64>,
     connections: FleetConnections,
+    seen: SeenHosts,
     reports: ReportLimit,
     tls: Mutex<Option<(Timestamp, Arc<ServerConfig>)>>,
 }
@@ -98,11 +104,13 @@ impl FleetSocket {
     pub fn start(config: PathBuf) -> io::Result<()> {
         let socket = Arc::new(FleetSocket {
             config,
+            name: own_name(),
             engines: Engines::new(),
             threads: ThreadPool::new("fleet", STACK, WAITING_THREADS),
             opening: ConnectionLimit::new(OPENING, OF_ONE_ADDRESS),
             open: ConnectionLimit::new(OPEN, OF_ONE_HOST),
             connections: FleetConnections::default(),
+            seen: SeenHosts::default(),
             reports: ReportLimit::default(),
             tls: Mutex::default(),
         });
@@ -248,6 +256,7 @@ impl FleetSocket {
             return greet(connection, HostStanding::Busy, &[], expires);
         };
         let _registered = self.connections.register(number, connection.socket()?);
+        let seen = self.seen.connect(number);
         greet(connection, HostStanding::Joined, &self.groups(), expires)?;
         loop {
             connection.set_timeout(Some(IDLE))?;
@@ -259,7 +268,8 @@ impl FleetSocket {
             };
             connection.set_timeout(Some(HANDSHAKE))?;
             match request {
-                HostRequest::Ping => {
+                HostRequest::Ping | HostRequest::Release(_) => {
+                    seen.hear(request.release());
                     let groups = self.groups();
                     send(&mut connection.as_ref(), &ServerReply::Pong { groups })?;
                 }
@@ -288,7 +298,8 @@ impl FleetSocket {
                         engines: &self.engines,
                         host: &host,
                     };
-                    fleet_conversation::run(connection, *relayed, &served)?;
+                    seen.hear(None);
+                    fleet_conversation::run(connection, *relayed, &served, &seen)?;
                 }
             }
         }
@@ -387,6 +398,7 @@ impl FleetSocket {
     fn end_revoked(&self) {
         while !CONNECTIONS.is_draining() {
             thread::sleep(ROUND);
+            self.store_activity(self.seen.take_due(&self.name));
             if self.connections.is_empty() {
                 continue;
             }
@@ -399,6 +411,33 @@ impl FleetSocket {
                 }
             }
         }
+        self.store_activity(self.seen.take_at_end(&self.name));
+    }
+
+    fn store_activity(&self, seen: Vec<(u64, HostActivity)>) {
+        if seen.is_empty() {
+            return;
+        }
+        let all = seen.clone();
+        let stored = self.run(None, |engine, now| {
+            engine.hosts().record_host_activity(seen, now)
+        });
+        if let Err(error) = stored {
+            self.seen.restore(all);
+            log(format_args!(
+                "what was seen of the hosts is not stored yet: {error}"
+            ));
+        }
+    }
+}
+
+/// Returns the host name of this server, as `postern status --hosts` shows it.
+fn own_name() -> String {
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    let name = name.to_string_lossy();
+    match name.is_empty() {
+        true => "unknown".to_owned(),
+        false => name.chars().take(LONGEST_NAME).collect(),
     }
 }
 

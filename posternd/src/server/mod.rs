@@ -4,6 +4,7 @@ pub mod connection_limit;
 mod fleet_connections;
 mod fleet_conversation;
 pub mod fleet_socket;
+mod host_activity;
 pub mod host_socket;
 pub mod peer;
 mod relayed_hook;

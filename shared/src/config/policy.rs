@@ -206,6 +206,15 @@ impl From<MethodCondition> for Vec<String> {
 impl PolicyConfig {
     /// Returns the groups that `required` and the exemptions name; only these are looked up.
     pub fn named_groups(&self) -> BTreeSet<&str> {
+        self.each_named_group().collect()
+    }
+
+    /// Whether `required` or an exemption names a group.
+    pub fn names_groups(&self) -> bool {
+        self.each_named_group().next().is_some()
+    }
+
+    fn each_named_group(&self) -> impl Iterator<Item = &str> {
         let required = match &self.required {
             RequiredAccounts::Enrolled | RequiredAccounts::All => &[],
             RequiredAccounts::Listed(entries) => entries.as_slice(),
@@ -217,6 +226,6 @@ impl PolicyConfig {
             .exempt
             .iter()
             .flat_map(|exempt| exempt.groups.iter().map(String::as_str));
-        required.chain(exempt).collect()
+        required.chain(exempt)
     }
 }

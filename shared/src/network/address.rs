@@ -13,12 +13,13 @@ pub struct Address(IpAddr);
 impl Address {
     /// Parses a literal address and drops an IPv6 zone. Returns `None` for a host name.
     pub fn parse(text: &str) -> Option<Address> {
+        if let Ok(ip) = text.parse::<IpAddr>() {
+            return Some(Address(ip.to_canonical()));
+        }
         // sshd adds a zone to link-local addresses: fe80::1%eth0
-        let (literal, zone) = text
-            .split_once('%')
-            .map_or((text, false), |(address, _)| (address, true));
-        let ip = literal.parse::<IpAddr>().ok()?;
-        (!zone || ip.is_ipv6()).then(|| Address(ip.to_canonical()))
+        let (literal, _) = text.split_once('%')?;
+        let ip = literal.parse::<Ipv6Addr>().ok()?;
+        Some(Address(IpAddr::V6(ip).to_canonical()))
     }
 
     pub fn is_loopback(self) -> bool {

@@ -17,8 +17,21 @@ use crate::system::process::TransactionId;
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// Versions of this protocol, newest first. Version 1 has no break-glass codes.
+/// Versions of this protocol, newest first. A host uses the newest that its server speaks, too.
+/// Version 1 has no break-glass codes, and a host does not state its release.
 pub const FLEET_VERSIONS: &[u16] = &[2, 1];
+/// The first version in which a host states its release.
+pub const RELEASE_VERSION: u16 = 2;
+
+/// Returns the newest version of ours that a peer speaks, too.
+pub fn newest_common_version(theirs: &[u16]) -> Option<u16> {
+    newest_common(FLEET_VERSIONS, theirs)
+}
+
+fn newest_common(ours: &[u16], theirs: &[u16]) -> Option<u16> {
+    let common = ours.iter().filter(|version| theirs.contains(version));
+    common.max().copied()
+}
 /// The first version with break-glass codes.
 pub const BREAK_GLASS_VERSION: u16 = 2;
 
@@ -27,6 +40,7 @@ const CONVERSATION: u8 = 48;
 const JOIN: u8 = 49;
 const RENEW: u8 = 50;
 const PING: u8 = 51;
+const RELEASE: u8 = 54;
 const REPORT: u8 = 52;
 const BREAK_GLASS: u8 = 53;
 const JOINED: u8 = 176;
@@ -193,6 +207,8 @@ pub enum HostRequest {
     Renew,
     /// Whether the server still answers.
     Ping,
+    /// The release of this host's Postern, for operators. The server replies as to a ping.
+    Release(ReleaseName),
     /// Accesses that the host has granted while no server answered.
     Report(Vec<OfflineAccess>),
     /// What the host may decide while no server answers. `held` is the digest of the codes that it
@@ -200,6 +216,39 @@ pub enum HostRequest {
     BreakGlass {
         held: Option<[u8; 32]>,
     },
+}
+
+/// Version of a Postern, such as `0.1.0`: 1 to 32 letters, digits, dots, dashes, plus signs and tildes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReleaseName(String);
+
+impl ReleaseName {
+    const LONGEST: usize = 32;
+
+    /// Returns the version of this program.
+    pub fn own() -> ReleaseName {
+        ReleaseName(env!("CARGO_PKG_VERSION").to_owned())
+    }
+
+    pub fn parse(text: &str) -> Option<ReleaseName> {
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-+~".contains(&byte);
+        let is_release = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(is_allowed);
+        is_release.then(|| ReleaseName(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl HostRequest {
+    /// Returns the release of the host, where the request states it.
+    pub fn release(&self) -> Option<&ReleaseName> {
+        match self {
+            HostRequest::Release(release) => Some(release),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Debug for HostRequest {
@@ -210,6 +259,7 @@ impl fmt::Debug for HostRequest {
             HostRequest::Join { .. } => "Join(…)",
             HostRequest::Renew => "Renew",
             HostRequest::Ping => "Ping",
+            HostRequest::Release(_) => "Release(…)",
             HostRequest::Report(_) => "Report(…)",
             HostRequest::BreakGlass { .. } => "BreakGlass",
         })
@@ -225,6 +275,7 @@ impl Frame for HostRequest {
             HostRequest::Join { .. } => JOIN,
             HostRequest::Renew => RENEW,
             HostRequest::Ping => PING,
+            HostRequest::Release(_) => RELEASE,
             HostRequest::Report(_) => REPORT,
             HostRequest::BreakGlass { .. } => BREAK_GLASS,
         }
@@ -243,6 +294,7 @@ impl Frame for HostRequest {
                 fields.bytes(public_key);
             }
             HostRequest::Renew | HostRequest::Ping => {}
+            HostRequest::Release(release) => fields.bytes(release.as_str().as_bytes()),
             HostRequest::Report(uses) => encode_uses(fields, uses),
             HostRequest::BreakGlass { held } => {
                 fields.optional_bytes(held.as_ref().map(<[u8; 32]>::as_slice));
@@ -270,6 +322,11 @@ impl Frame for HostRequest {
             },
             RENEW => HostRequest::Renew,
             PING => HostRequest::Ping,
+            RELEASE => {
+                let text = fields.text(ReleaseName::LONGEST, "release")?;
+                let release = ReleaseName::parse(text).ok_or(DecodeError("release"))?;
+                HostRequest::Release(release)
+            }
             REPORT => HostRequest::Report(decode_uses(fields)?),
             BREAK_GLASS => {
                 let held = fields
@@ -423,5 +480,28 @@ impl Frame for ServerReply {
             GRANTED => ServerReply::Granted(decode_grant(fields)?),
             _ => return Err(FrameError::Kind(kind)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_and_server_of_two_releases_use_the_newest_version_of_both() {
+        // a newer host at an older server, and the other way round
+        assert_eq!(newest_common(&[3, 2], &[2, 1]), Some(2));
+        assert_eq!(newest_common(&[2, 1], &[3, 2]), Some(2));
+        assert_eq!(newest_common(&[2, 1], &[1, 2]), Some(2));
+        assert_eq!(newest_common(&[3], &[2, 1]), None);
+        assert_eq!(newest_common(&[1], &[]), None);
+    }
+
+    #[test]
+    fn a_release_is_a_short_word() {
+        assert!(ReleaseName::parse(ReleaseName::own().as_str()).is_some());
+        for text in ["", "1 2", "1\n", "1\u{1b}[2J", "ä", &"1".repeat(33)] {
+            assert_eq!(ReleaseName::parse(text), None, "{text:?}");
+        }
     }
 }

@@ -209,6 +209,31 @@ pub struct HostRecord {
     pub revoked: Option<Timestamp>,
 }
 
+/// How many conversations of a host ended in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConversationCounts {
+    /// A second factor was verified.
+    pub passed: u64,
+    /// No second factor was required.
+    pub not_needed: u64,
+    pub denied: u64,
+}
+
+/// What one server has seen of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostActivity {
+    /// Number of the host.
+    pub host: i64,
+    pub server: String,
+    /// When the server heard of it last.
+    pub seen: Timestamp,
+    /// Whether a connection was open when this was written.
+    pub is_connected: bool,
+    /// The Postern of the host, as it states it; empty if it has not yet.
+    pub version: String,
+    pub counts: ConversationCounts,
+}
+
 /// Break-glass code of a host.
 #[derive(Clone, Debug)]
 pub struct BreakGlassRecord {

@@ -6,6 +6,7 @@ mod accounts;
 mod app_passwords;
 mod convert;
 mod events;
+mod host_activity;
 mod hosts;
 mod keys;
 mod locks;

@@ -74,7 +74,7 @@ impl Person {
         finished(Command::new("chown").args(["-R", &format!("{name}:"), &ssh]));
     }
 
-    pub(crate) fn key(&self) -> String {
+    pub fn key(&self) -> String {
         format!("{WORK}/{}", self.name)
     }
 

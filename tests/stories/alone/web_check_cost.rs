@@ -37,7 +37,8 @@ fn read_table<'a>(output: &'a str, title: &str) -> HashMap<&'a str, Cost> {
 
 /// Other load of the machine changes no number of instructions, and such a number differs by less
 /// than a hundredth from run to run; processor time has no limit here, since it may double. valgrind
-/// knows no instructions for SHA-256, which therefore is a third of what an app password needs there.
+/// knows no instructions for SHA-256, which therefore is a third of what an app password needs there;
+/// its ratio to a cookie says little here.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_check_costs_little_more_than_a_bare_answer_whatever_the_number_of_sessions_and_rules() {
@@ -50,10 +51,13 @@ fn a_check_costs_little_more_than_a_bare_answer_whatever_the_number_of_sessions_
     println!("{output}");
 
     let instructions = read_table(&output, "instructions");
-    assert!(instructions["healthz"].to_bare < 1.10, "{output}");
-    assert!(instructions["cookie"].to_bare < 1.80, "{output}");
-    for kind in ["bearer", "basic"] {
-        assert!(instructions[kind].to_cookie < 1.50, "{kind}\n{output}");
+    for (kind, limit) in [
+        ("healthz", 1.05),
+        ("cookie", 1.43),
+        ("bearer", 2.25),
+        ("basic", 2.45),
+    ] {
+        assert!(instructions[kind].to_bare < limit, "{kind}\n{output}");
     }
-    assert!(instructions["cookie-full"].to_cookie < 1.06, "{output}");
+    assert!(instructions["cookie-full"].to_cookie < 1.07, "{output}");
 }

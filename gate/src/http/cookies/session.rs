@@ -133,6 +133,14 @@ impl<'a, S: Borrow<Session>> SessionCookies<'a, S> {
         }
     }
 
+    /// Returns the session, if only one has a right signature and no value is unverified.
+    pub(crate) fn single_session(&self) -> Option<&S> {
+        match &self.signed[..] {
+            [(_, session)] if !self.overflows => Some(session),
+            _ => None,
+        }
+    }
+
     /// Returns the line without cookies of Postern's.
     pub(crate) fn foreign_cookies(&self) -> std::borrow::Cow<'a, [u8]> {
         self.scanned

@@ -1,6 +1,8 @@
 //! The exported text follows OpenMetrics, and holds what was counted.
 
 use super::*;
+use postern_shared::store::{ConversationCounts, HostRecord};
+use postern_shared::system::clock::Timestamp;
 use std::collections::{BTreeMap, HashSet};
 
 const HEALTH: GateHealth = GateHealth {
@@ -9,6 +11,74 @@ const HEALTH: GateHealth = GateHealth {
     is_configuration_current: false,
     connections: 3,
 };
+
+/// One host that is connected, one that was revoked, and one that no server has seen.
+fn hosts() -> Vec<HostStatus> {
+    let host = |number: i64, name: &str, servers: &[&str]| HostStatus {
+        host: HostRecord {
+            number,
+            name: name.parse().unwrap(),
+            fingerprint: [0; 32],
+            joined: Timestamp(1_000),
+            expires: Timestamp(9_000),
+            revoked: None,
+        },
+        seen: None,
+        servers: servers.iter().map(|&server| server.to_owned()).collect(),
+        version: None,
+        counts: ConversationCounts {
+            passed: 3,
+            not_needed: 2,
+            denied: 1,
+        },
+    };
+    let mut all = vec![
+        host(1, "web1", &["one"]),
+        host(2, "db1", &[]),
+        host(3, "gone", &[]),
+    ];
+    all[0].seen = Some(Timestamp(5_000));
+    all[2].host.revoked = Some(Timestamp(6_000));
+    all
+}
+
+#[test]
+fn each_host_has_a_line_and_a_revoked_one_has_none() {
+    let text = Metrics::new().text(&HEALTH, &hosts());
+    let samples = read(&text);
+    for (sample, value) in [
+        ("postern_hosts_joined", 2.0),
+        ("postern_hosts_connected", 1.0),
+        ("postern_host_connected{host=\"web1\"}", 1.0),
+        ("postern_host_connected{host=\"db1\"}", 0.0),
+        (
+            "postern_host_last_seen_timestamp_seconds{host=\"web1\"}",
+            5_000.0,
+        ),
+        // since it joined
+        (
+            "postern_host_last_seen_timestamp_seconds{host=\"db1\"}",
+            1_000.0,
+        ),
+        (
+            "postern_host_certificate_expiry_timestamp_seconds{host=\"db1\"}",
+            9_000.0,
+        ),
+        (
+            "postern_host_checks_total{host=\"web1\",result=\"accepted\"}",
+            3.0,
+        ),
+        (
+            "postern_host_checks_total{host=\"web1\",result=\"denied\"}",
+            1.0,
+        ),
+    ] {
+        assert_eq!(samples.get(sample), Some(&value), "{sample} in {text}");
+    }
+    assert!(!text.contains("gone"), "{text}");
+    // the other gates have no such families
+    assert!(!Metrics::new().text(&HEALTH, &[]).contains("postern_host"));
+}
 
 /// Parses the samples of a text, which must follow OpenMetrics 1.0 to the letter.
 #[track_caller]
@@ -90,7 +160,7 @@ fn the_text_is_open_metrics_and_counts_what_happened() {
     metrics.count_sign_in("disabled", "step-up");
     metrics.count_mail(MailResult::Failed);
     metrics.observe_verification(Duration::from_secs(60));
-    let text = metrics.text(&HEALTH);
+    let text = metrics.text(&HEALTH, &hosts());
     let samples = read(&text);
     for (sample, value) in [
         (
@@ -186,13 +256,13 @@ fn the_alerts_and_the_dashboard_use_metrics_that_exist() {
     metrics.count_sign_in("refused", "code-wrong");
     metrics.count_mail(MailResult::Sent);
     metrics.count_rejection("store", AdmissionRefusal::Capacity);
-    let text = metrics.text(&HEALTH);
+    let text = metrics.text(&HEALTH, &hosts());
     let samples = read(&text);
     let exported: HashSet<&str> = samples
         .keys()
         .flat_map(|sample| sample.split('{').next())
         .collect();
-    let results = ["accepted", "refused", "failed", "sent"];
+    let results = ["accepted", "refused", "failed", "sent", "denied"];
     for text in [ALERTS, DASHBOARD] {
         let used = metrics_named_in(text);
         let unknown: Vec<_> = used.difference(&exported).collect();

@@ -57,11 +57,10 @@ impl IndexedRules {
 
     /// Returns the rules that may match a host, each once, with their positions from 1.
     fn candidates(&self, host: &str) -> impl Iterator<Item = (&GateRule, usize)> {
-        let parents = host.match_indices('.').map(|(dot, _)| &host[dot + 1..]);
+        let child = if self.by_parent.is_empty() { "" } else { host };
+        let parents = child.match_indices('.').map(|(dot, _)| &child[dot + 1..]);
         let lists = [Some(&self.of_any_host), self.by_host.get(host)];
-        let below = parents
-            .take_while(|_| !self.by_parent.is_empty())
-            .map(|parent| self.by_parent.get(parent));
+        let below = parents.map(|parent| self.by_parent.get(parent));
         let lists = lists.into_iter().chain(below).flatten();
         let lists = lists.filter(|list| !list.is_empty());
         let mut rest: Vec<&[usize]> = lists.map(Vec::as_slice).collect();

@@ -37,11 +37,16 @@ const FROM_VERSION_5: PostgresMigration = PostgresMigration {
             expires BIGINT NOT NULL)",
 };
 
-/// Adds the table of break-glass codes.
+/// Adds the tables of what servers have seen of hosts, and of break-glass codes.
 const FROM_VERSION_6: PostgresMigration = PostgresMigration {
     from: 6,
     schema: include_str!("../sqlite/migration/schema_6.sql"),
     statements: "
+        CREATE TABLE host_activity (
+            host BIGINT NOT NULL REFERENCES host ON DELETE CASCADE, server TEXT COLLATE \"C\" NOT NULL,
+            seen BIGINT NOT NULL, connected BIGINT NOT NULL, version TEXT COLLATE \"C\" NOT NULL,
+            passed BIGINT NOT NULL, not_needed BIGINT NOT NULL, denied BIGINT NOT NULL,
+            PRIMARY KEY (host, server));
         CREATE TABLE break_glass_code (
             host BIGINT NOT NULL, position BIGINT NOT NULL, hash BYTEA NOT NULL,
             issued BIGINT NOT NULL, received BIGINT, used BIGINT, PRIMARY KEY (host, position))",

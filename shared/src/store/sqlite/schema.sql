@@ -1,4 +1,4 @@
--- Version 6. Times are seconds since 1970, steps are RFC 6238's T.
+-- Version 7. Times are seconds since 1970, steps are RFC 6238's T.
 
 CREATE TABLE data_key (
     purpose TEXT PRIMARY KEY,
@@ -342,6 +342,20 @@ CREATE TABLE host (
     revoked     INTEGER
 ) STRICT;
 CREATE UNIQUE INDEX host_joined ON host (name) WHERE revoked IS NULL;
+
+-- What each server has seen of a host: when it heard of it last, whether a connection was open then, the version that
+-- the host stated, and how its conversations ended since it joined.
+CREATE TABLE host_activity (
+    host       INTEGER NOT NULL REFERENCES host ON DELETE CASCADE,
+    server     TEXT NOT NULL,
+    seen       INTEGER NOT NULL,
+    connected  INTEGER NOT NULL,
+    version    TEXT NOT NULL,
+    passed     INTEGER NOT NULL,
+    not_needed INTEGER NOT NULL,
+    denied     INTEGER NOT NULL,
+    PRIMARY KEY (host, server)
+) STRICT, WITHOUT ROWID;
 
 -- Invitations to join, one for each name. hash: keyed hash of the code.
 CREATE TABLE host_invitation (

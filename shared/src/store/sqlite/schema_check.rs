@@ -29,7 +29,7 @@ type Object = (String, String, String, Option<String>);
 
 /// SHA-256 of the objects that SQLite makes of [`SCHEMA`]. A store with this digest, which is every
 /// store but an altered one, is opened without making them again.
-const DIGEST: &str = "376d3cdd48bff7c873434f392462cecfb6afdc6dcb83e1a89992dae5e6945bbe";
+const DIGEST: &str = "e7af4ae988881b0ee7822182e47c25c3d8b4f365777872ebf996bb0cda2118da";
 
 /// Refuses a store with another schema than this program's, and names the difference.
 pub(super) fn check_schema(connection: &Connection) -> StoreResult<()> {
@@ -138,7 +138,7 @@ mod tests {
     use crate::store::sqlite::VERSION;
 
     /// SHA-256 of schema.sql, by version.
-    const SCHEMAS: [(i64, &str); 2] = [
+    const SCHEMAS: [(i64, &str); 3] = [
         (
             5,
             "af89836f9ca4157dc8a48a540fd101c9230daa3be5df6719ef1081cad4b2e3ad",
@@ -146,6 +146,10 @@ mod tests {
         (
             6,
             "9b476e4a55a429fa40bec6d4d55bf836c8a8fb4acf6a106bb933f0c3d480bc51",
+        ),
+        (
+            7,
+            "4146d7d89a330947036eccb2206bb0952bff6e0d6cff980d370f4e444d40bd6c",
         ),
     ];
 

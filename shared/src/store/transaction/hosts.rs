@@ -48,6 +48,7 @@ impl Transaction<'_> {
         for table in [
             "fleet_authority",
             "host_invitation",
+            "host_activity",
             "host",
             "break_glass_code",
         ] {

@@ -40,6 +40,7 @@ impl Transaction<'_> {
             "notification",
             "gate",
             "host_invitation",
+            "host_activity",
             // one of them may have been revoked since
             "host",
             "break_glass_code",

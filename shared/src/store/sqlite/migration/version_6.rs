@@ -1,4 +1,5 @@
-//! Migration from version 6 to version 7: the table of break-glass codes is added.
+//! Migration from version 6 to version 7: the tables of what servers have seen of hosts, and of
+//! break-glass codes, are added.
 
 use super::create_missing;
 use crate::store::StoreResult;

@@ -180,7 +180,7 @@ fn a_revoked_host_is_granted_nothing_and_its_reports_are_refused() {
     hosts.report_offline(&web1.host, &report, NOW).unwrap_err();
     for name in [name, host_name("web9")] {
         let refused = hosts.issue_break_glass(&name, 1, "root", NOW).unwrap_err();
-        assert_contains(&refused.to_string(), "has joined");
+        assert_contains(refused.to_string(), "has joined");
     }
     assert!(web1.events(EventKind::Accepted).is_empty());
     assert_eq!(web1.tally(), (0, false));
@@ -212,7 +212,7 @@ fn security_keys_pass_at_the_hosts_that_the_policy_names() {
     let key = "SHA256:Gf/CoChim98JfgmP7qqTdSiy4vqvCKXAcZ/T5s6Rdzw".to_owned();
     web1.reports(OfflineMethod::SecurityKey(key.clone().try_into().unwrap()));
     let logged = web1.events(EventKind::Accepted);
-    assert_contains(&logged[0].cause, &format!("sk-key {key} at "));
+    assert_contains(&logged[0].cause, format!("sk-key {key} at "));
 }
 
 /// What the store holds of a code is of no use without the code.
@@ -224,5 +224,5 @@ fn the_store_does_not_hold_the_codes() {
     let grouped = codes.unwrap()[0].grouped();
     let plain = grouped.replace('-', "");
     assert!(!web1.test.holds(plain.as_bytes()));
-    assert!(!web1.test.holds(plain[2..].as_bytes()));
+    assert!(!web1.test.holds(&plain.as_bytes()[2..]));
 }

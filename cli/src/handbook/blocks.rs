@@ -107,6 +107,21 @@ const LISTED: &[(&str, &str, Evidence)] = &[
     ("docs/guides/many-hosts.md", "sudo install -o root", FLEET),
     ("docs/guides/many-hosts.md", "sshd, sudo", Shown),
     (
+        "docs/guides/many-hosts.md",
+        "defaults",
+        NotRun("haproxy -c accepts it; no test has a balancer before two gates"),
+    ),
+    (
+        "docs/guides/many-hosts.md",
+        "server {",
+        NotRun("no test has a balancer before two gates"),
+    ),
+    (
+        "docs/guides/many-hosts.md",
+        "ansible-playbook",
+        Alike("one_run_has_two_hosts_join_and_the_second_changes_nothing"),
+    ),
+    (
         "docs/guides/monitoring.md",
         "sudo systemctl restart postern-gate",
         Alike("metrics_count_what_happened_and_name_no_user"),

@@ -328,7 +328,7 @@ fn generated_reference_of_the_metrics_is_that_of_the_registry() {
     metrics.count_sign_in("accepted", "code");
     metrics.count_mail(MailResult::Sent);
     metrics.count_rejection("store", AdmissionRefusal::Capacity);
-    let text = metrics.text(&HEALTH);
+    let text = metrics.text(&HEALTH, &hosts());
     let of_checks = CheckLabel::ALL.map(|label| format!("`{}`", label.name()));
     let of_mails = [MailResult::Sent, MailResult::Queued, MailResult::Failed];
     let of_mails = of_mails.map(|result| format!("`{}`", result.name()));

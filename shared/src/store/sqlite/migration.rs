@@ -307,9 +307,13 @@ mod tests {
         let again = upgrade(&left).unwrap();
         assert!(matches!(
             again,
-            UpgradeResult::Upgraded { from: 3, to: 6, .. }
+            UpgradeResult::Upgraded {
+                from: 3,
+                to: VERSION,
+                ..
+            }
         ));
-        assert_eq!(upgrade(&left).unwrap(), UpgradeResult::UpToDate(6));
+        assert_eq!(upgrade(&left).unwrap(), UpgradeResult::UpToDate(VERSION));
     }
 
     #[test]

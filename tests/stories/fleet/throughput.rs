@@ -175,7 +175,7 @@ fn import(host: &FleetHost, accounts: &[CounterAccount]) {
     });
 }
 
-/// Adds accounts to which nobody signs in, without the engine, which would seal and log each one.
+/// Adds accounts that no person signs in to, without the engine, which would seal and log each one.
 #[track_caller]
 fn fill(database: &PostgresServer, count: usize) {
     let statements = format!(

@@ -82,7 +82,7 @@ pub fn relay(
             Ok(connection) => connection,
             Err(error) => {
                 last = format!("{url}: {error}");
-                may_decide &= !matches!(error, ConnectFailure::Revoked);
+                may_decide &= matches!(error, ConnectFailure::NoAnswer(_));
                 continue;
             }
         };

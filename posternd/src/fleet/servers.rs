@@ -60,6 +60,9 @@ pub(super) struct ServerConnection {
 /// Why there is no connection to a server.
 pub(super) enum ConnectFailure {
     NoAnswer(String),
+    /// The server answers, and has no place for one more connection of this host. Users of the host
+    /// can bring that about.
+    Busy,
     /// The server answers, and does not accept this host.
     Revoked,
 }
@@ -74,6 +77,7 @@ impl fmt::Display for ConnectFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ConnectFailure::NoAnswer(error) => error,
+            ConnectFailure::Busy => "it has too many connections of this host",
             ConnectFailure::Revoked => {
                 "this host was revoked; have it join again with postern host join"
             }
@@ -313,7 +317,7 @@ fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, 
             });
         }
         (HostStanding::Joined, None) => version_refusal(&greeting.versions),
-        (HostStanding::Busy, _) => "it has too many connections of this host",
+        (HostStanding::Busy, _) => return Err(ConnectFailure::Busy),
         (HostStanding::Unknown | HostStanding::Revoked, _) => return Err(ConnectFailure::Revoked),
         (HostStanding::Unavailable, _) => "it cannot read its store; see its log",
     };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// The interval at which the store is written while hosts are connected.
 const INTERVAL: Duration = Duration::from_secs(60);
-/// The shortest interval, after a host has connected or has gone.
+/// The shortest interval, after a host has connected, has stated another version, or has gone.
 const SHORTEST: Duration = Duration::from_secs(5);
 
 /// What was seen of all hosts since the store was written last.
@@ -29,7 +29,7 @@ struct SeenHost {
     heard: Instant,
     version: String,
     counts: ConversationCounts,
-    /// Whether the store says that it is connected.
+    /// Whether the store says that it is connected, with this version.
     is_stored: bool,
 }
 
@@ -127,8 +127,9 @@ impl SeenConnection<'_> {
     /// Records that the host has sent a request.
     pub(super) fn hear(&self, version: Option<&ReleaseName>) {
         self.change(|seen| {
-            if let Some(version) = version {
+            if let Some(version) = version.filter(|new| new.as_str() != seen.version) {
                 version.as_str().clone_into(&mut seen.version);
+                seen.is_stored = false;
             }
         });
     }
@@ -180,6 +181,11 @@ mod tests {
         assert_eq!((written.len(), *age, one.host), (1, 0, 7));
         assert_eq!((one.counts.passed, one.counts.denied), (1, 1));
         assert_eq!((one.is_connected, one.version.as_str()), (true, "0.1.0"));
+        let is_stored = || all.state().hosts[&7].is_stored;
+        connection.hear(ReleaseName::parse("0.1.0").as_ref());
+        assert!(is_stored());
+        connection.hear(ReleaseName::parse("0.2.0").as_ref());
+        assert!(!is_stored(), "another version is stored soon");
         // a host that comes and goes causes no more writes
         drop(connection);
         drop(all.connect(7));

@@ -46,13 +46,10 @@ fn changes(hosts: [&str; 2]) -> [u32; 2] {
     })
 }
 
-/// Makes the inventory, and lets root of the hosts in by a key.
-fn inventory() {
+/// Makes the inventory. Ansible is let in by a key of root.
+fn inventory(root: &Person) {
     fs::create_dir_all(FOLDER).expect("/run can be written");
-    let key = format!("{FOLDER}/key");
-    finished(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f", &key]));
-    fs::create_dir_all("/root/.ssh").expect("/root can be written");
-    fs::copy(format!("{key}.pub"), "/root/.ssh/authorized_keys").expect("/root can be written");
+    let key = root.key();
     let options = "-F none -o UserKnownHostsFile=/run/postern-tests/known_hosts";
     let text = format!(
         "all:
@@ -102,7 +99,7 @@ fn one_run_has_two_hosts_join_and_the_second_changes_nothing() {
         let ssh = person.with_key().from(CLIENT);
         ssh.to(&hosts[host].machine.address)
     };
-    inventory();
+    inventory(&fleet.host.person("root"));
     at(0, &alice).enters();
 
     // an account that would be locked out

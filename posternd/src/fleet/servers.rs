@@ -53,6 +53,8 @@ pub(super) struct ServerConnection {
     pub(super) groups: Vec<String>,
     /// Whether it was open before: the server may have gone since.
     pub(super) was_idle: bool,
+    /// Whether the server was told the version of this host's Postern, once for each connection.
+    has_stated_release: bool,
     /// When the certificate of this host expires.
     pub(super) expires: Timestamp,
 }
@@ -312,6 +314,7 @@ fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, 
                 connection,
                 groups: greeting.groups,
                 was_idle: false,
+                has_stated_release: version < RELEASE_VERSION,
                 version,
                 expires: greeting.expires,
             });
@@ -335,8 +338,7 @@ fn version_refusal(theirs: &[u16]) -> &'static str {
 /// Returns the connection, if its server answers.
 fn ping(mut connection: ServerConnection) -> Option<ServerConnection> {
     connection.connection.set_timeout(Some(GREETING)).ok()?;
-    // for operators; a restarted server has another connection, and is told, too
-    let request = match connection.was_idle || connection.version < RELEASE_VERSION {
+    let request = match connection.has_stated_release {
         true => HostRequest::Ping,
         false => HostRequest::Release(ReleaseName::own()),
     };
@@ -344,6 +346,7 @@ fn ping(mut connection: ServerConnection) -> Option<ServerConnection> {
     match receive(&mut &connection.connection).ok()? {
         ServerReply::Pong { groups } => {
             connection.groups = groups;
+            connection.has_stated_release = true;
             Some(connection)
         }
         _ => None,

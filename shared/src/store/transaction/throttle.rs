@@ -12,7 +12,8 @@ use crate::verify::throttle::{CLOCK_SLACK, LOCK_WINDOW, Phase, ThrottleFailure, 
 use crate::verify::throttle_scope::KEY_PREFIX;
 
 /// Expired rows that one write deletes: more than it adds, and few, so that no attempt pays for
-/// many.
+/// many. Of rows of the same time, both databases delete the same: after the clock was set back, what
+/// is left counts.
 const CLEARED_AT_ONCE: u32 = 4;
 /// Failures that are read for one address: the largest limit that can be configured.
 const MOST_OF_ADDRESS: u32 = 1000;
@@ -55,21 +56,21 @@ impl Transaction<'_> {
     /// Removes the oldest failures before `since`, of any bucket. Returns how many.
     fn clear_failures(&mut self, since: Timestamp, most: u32) -> StoreResult<usize> {
         let sql = "DELETE FROM failure WHERE id IN \
-                   (SELECT id FROM failure WHERE at < ?1 ORDER BY at LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
+                   (SELECT id FROM failure WHERE at < ?1 ORDER BY at, id LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute_counted(sql, (since, most))
     }
 
     /// Removes the oldest failures of addresses before `since`. Returns how many.
     fn clear_address_failures(&mut self, since: Timestamp, most: u32) -> StoreResult<usize> {
         let sql = "DELETE FROM address_failure WHERE id IN \
-                   (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
+                   (SELECT id FROM address_failure WHERE at < ?1 ORDER BY at, id LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute_counted(sql, (since, most))
     }
 
     /// Removes the oldest familiar addresses before `since`, of any account. Returns how many.
     fn clear_addresses(&mut self, since: Timestamp, most: u32) -> StoreResult<usize> {
         let sql = "DELETE FROM familiar_address WHERE (account, address, service) IN \
-                   (SELECT account, address, service FROM familiar_address WHERE at < ?1 ORDER BY at LIMIT ?2 \
+                   (SELECT account, address, service FROM familiar_address WHERE at < ?1 ORDER BY at, account, address, service LIMIT ?2 \
                    /*+ FOR UPDATE SKIP LOCKED */)";
         self.execute_counted(sql, (since, most))
     }
@@ -335,7 +336,7 @@ impl Transaction<'_> {
                      (SELECT owner, phase, scope FROM bucket_lock \
                       WHERE at < ?1 AND scope GLOB 'address *' AND NOT EXISTS \
                       (SELECT 1 FROM familiar_address WHERE account = owner AND address = substr(scope, 9)) \
-                      ORDER BY at LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
+                      ORDER BY at, owner, phase, scope LIMIT ?2 /*+ FOR UPDATE SKIP LOCKED */)";
         let addresses = self.clear_addresses(since, most)?;
         let locks = self.execute_counted(locks, (since, most))?;
         Ok((self.clear_failures(since, most)? + addresses + of_addresses + locks) as u64)

@@ -84,7 +84,7 @@ fn main() {
         report::table(&title, &login::interleaved(host, &rest, &posternd, again));
         report::idle("posternd", posternd.process());
         drop(posternd);
-        report::revocations(&revocation::measure(host, &counters));
+        report::revocations(&revocation::measure(host, &counters[0], bench.accounts));
     }
 }
 

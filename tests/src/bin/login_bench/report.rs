@@ -179,7 +179,7 @@ pub(crate) fn many(logins: usize, run: &Many) {
 pub(crate) fn revocations(all: &Revocations) {
     println!("| | median | longest |\n|---|---:|---:|");
     let rows = [
-        ("revoking all sessions of an account", &all.took),
+        ("revoking an app password", &all.took),
         ("a login of another meanwhile", &all.logins),
         ("a login, nothing meanwhile", &all.logins_alone),
     ];

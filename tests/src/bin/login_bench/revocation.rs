@@ -21,9 +21,8 @@ pub(crate) struct Revocations {
     pub(crate) logins_alone: Vec<Duration>,
 }
 
-/// Revokes all sessions of the first of `people` again and again, while the second signs in.
-pub(crate) fn measure(pam_host: &Path, people: &[Person]) -> Revocations {
-    let (revoked, other) = (&people[0], &people[1]);
+/// Revokes the app passwords of the last of `accounts` accounts, one by one, while `other` signs in.
+pub(crate) fn measure(pam_host: &Path, other: &Person, accounts: usize) -> Revocations {
     let _daemons = (Posternd::start(), Gate::start());
     let sign_in = || login::login(pam_host, Kind::Daemon, other, &[]).0;
     let logins_alone = (0..LOGINS).map(|_| sign_in()).collect();
@@ -37,9 +36,10 @@ pub(crate) fn measure(pam_host: &Path, people: &[Person]) -> Revocations {
             }
             logins
         });
-        for _ in 0..REVOCATIONS {
+        for number in 0..REVOCATIONS {
             let begin = Instant::now();
-            let revoke = ["session", "revoke", &revoked.name, "--all"];
+            let revoked = format!("filler-{}", accounts - number);
+            let revoke = ["app-password", "revoke", &revoked, "app"];
             finished(std::process::Command::new("postern").args(revoke));
             took.push(begin.elapsed());
         }

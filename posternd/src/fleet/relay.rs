@@ -6,7 +6,7 @@
 use super::cut_input::InputCut;
 use super::offline::{self, OfflineConversation};
 use super::offline_files::{OfflineFiles, is_of_host};
-use super::servers::{ConnectFailure, FleetServers, ServerConnection};
+use super::servers::{FleetServers, ServerConnection};
 use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::{RemoteHost, look_up_facts};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -82,7 +82,7 @@ pub fn relay(
             Ok(connection) => connection,
             Err(error) => {
                 last = format!("{url}: {error}");
-                may_decide &= matches!(error, ConnectFailure::NoAnswer(_));
+                may_decide &= !error.is_answer();
                 continue;
             }
         };

@@ -69,6 +69,16 @@ pub(super) enum ConnectFailure {
     Revoked,
 }
 
+impl ConnectFailure {
+    /// Whether the server has answered. Then it has decided, and the host decides nothing itself.
+    pub(super) fn is_answer(&self) -> bool {
+        match self {
+            ConnectFailure::NoAnswer(_) => false,
+            ConnectFailure::Busy | ConnectFailure::Revoked => true,
+        }
+    }
+}
+
 impl From<String> for ConnectFailure {
     fn from(error: String) -> ConnectFailure {
         ConnectFailure::NoAnswer(error)
@@ -307,18 +317,22 @@ fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, 
     let connection = FleetConnection::connect(&url.authority(), tls, CONNECT).map_err(text)?;
     connection.set_timeout(Some(GREETING)).map_err(text)?;
     let greeting: HostGreeting = receive(&mut &connection).map_err(|error| error.to_string())?;
+    let version = accepted_version(&greeting)?;
+    Ok(ServerConnection {
+        url: url.clone(),
+        connection,
+        groups: greeting.groups,
+        was_idle: false,
+        has_stated_release: version < RELEASE_VERSION,
+        version,
+        expires: greeting.expires,
+    })
+}
+
+/// Returns the version to speak with a server that accepts this host.
+fn accepted_version(greeting: &HostGreeting) -> Result<u16, ConnectFailure> {
     let refusal = match (greeting.standing, newest_common_version(&greeting.versions)) {
-        (HostStanding::Joined, Some(version)) => {
-            return Ok(ServerConnection {
-                url: url.clone(),
-                connection,
-                groups: greeting.groups,
-                was_idle: false,
-                has_stated_release: version < RELEASE_VERSION,
-                version,
-                expires: greeting.expires,
-            });
-        }
+        (HostStanding::Joined, Some(version)) => return Ok(version),
         (HostStanding::Joined, None) => version_refusal(&greeting.versions),
         (HostStanding::Busy, _) => return Err(ConnectFailure::Busy),
         (HostStanding::Unknown | HostStanding::Revoked, _) => return Err(ConnectFailure::Revoked),
@@ -396,4 +410,30 @@ fn write_renewed_text(text: &str) -> io::Result<()> {
         .open(RENEWED)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The attack: a user of the host fills its connections at every server, so that a security key
+    /// would pass without a code.
+    #[test]
+    fn a_server_that_is_full_or_has_revoked_this_host_has_answered() {
+        for (standing, answers) in [
+            (HostStanding::Busy, true),
+            (HostStanding::Unknown, true),
+            (HostStanding::Revoked, true),
+            (HostStanding::Unavailable, false),
+        ] {
+            let greeting = HostGreeting {
+                versions: FLEET_VERSIONS.to_vec(),
+                standing,
+                groups: Vec::new(),
+                expires: Timestamp(0),
+            };
+            let refused = accepted_version(&greeting).unwrap_err();
+            assert_eq!(refused.is_answer(), answers, "{refused}");
+        }
+    }
 }

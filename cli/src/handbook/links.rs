@@ -107,6 +107,37 @@ fn the_table_of_contents_has_every_page_once() {
     assert!(others.iter().all(|path| path.exists()), "{others:?}");
 }
 
+/// mdBook makes pages of what its contents name, and no other file.
+#[test]
+fn every_page_that_a_page_of_the_handbook_links_to_is_in_the_table_of_contents() {
+    let contents = std::fs::read_to_string(checkout("docs/SUMMARY.md")).expect("the contents");
+    let path_of = |folder: PathBuf, link: &str| {
+        let file = link
+            .split('#')
+            .next()
+            .filter(|file| file.ends_with(".md"))?;
+        folder.join(file).canonicalize().ok()
+    };
+    let linked = links(&contents).into_iter();
+    let mut known: BTreeSet<PathBuf> = linked
+        .filter_map(|link| path_of(checkout("docs"), link))
+        .collect();
+    known.extend(checkout("docs/SUMMARY.md").canonicalize());
+    let mut missing = Vec::new();
+    for page in pages() {
+        let path = page.path.canonicalize().ok();
+        let Some(path) = path.filter(|path| known.contains(path)) else {
+            continue;
+        };
+        let folder = path.parent().expect("a file is in a folder");
+        let others = links(&page.text)
+            .into_iter()
+            .filter(|link| path_of(folder.to_owned(), link).is_some_and(|to| !known.contains(&to)));
+        missing.extend(others.map(|link| format!("{}: {link}", page.name)));
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
 #[test]
 fn every_file_of_the_checkout_that_commands_name_exists() {
     let mut count = 0;

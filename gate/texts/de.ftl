@@ -382,3 +382,31 @@ app-passwords-revoked = { $count ->
     [one] { $count } App-Passwort widerrufen
    *[other] { $count } App-Passwörter widerrufen
   }: Erstellen Sie neue
+
+# passkeys
+passkeys = Passkeys
+passkeys-line = Ein Passkey liegt auf Ihrem Telefon, Ihrem Computer oder einem Sicherheitsschlüssel. Er meldet Sie an, ohne dass Sie einen Code eingeben, und funktioniert nicht auf einer falschen Website. Ihre Authenticator-App bleibt für alles andere.
+passkeys-count = { $count ->
+    [0] Kein Passkey ist eingerichtet.
+    [one] Ein Passkey ist eingerichtet.
+   *[other] { $count } Passkeys sind eingerichtet.
+ }
+manage-passkeys = Passkeys verwalten
+add-passkey = Passkey hinzufügen
+passkey-name-label = Ein Name, etwa „Laptop“
+passkeys-need-script = Dieser Browser zeigt hier keine Passkeys: Sie brauchen JavaScript und einen Browser, der sie kennt.
+new-passkey-line = Ihr Browser fragt jetzt nach dem Passkey „{ $name }“.
+make-passkey = Passkey erstellen
+use-passkey = Passkey verwenden
+confirm-by-passkey = Mit einem Passkey bestätigen
+passkey-failed = Der Browser hat keinen Passkey übergeben. Versuchen Sie es noch einmal, oder verwenden Sie einen Code.
+passkey-refused = Der Passkey wurde nicht angenommen. Versuchen Sie es noch einmal, oder verwenden Sie einen Code.
+passkey-registered = Dieser Passkey ist schon eingerichtet.
+passkeys-not-available = Passkeys stehen hier nicht zur Verfügung. Fragen Sie die Administration.
+too-many-passkeys = Es gibt { $most } Passkeys, mehr sind nicht möglich: Entfernen Sie zuerst einen.
+page-needs-passkey = Die gewünschte Seite braucht einen Passkey. Ein Code meldet Sie an, öffnet sie aber nicht.
+page-needs-new-passkey = Die gewünschte Seite braucht einen Passkey, und Sie haben noch keinen. Melden Sie sich mit einem Code an und fügen Sie dann auf der Seite Ihres Kontos einen hinzu.
+remove-passkey = Passkey entfernen
+remove-passkey-line = „{ $name }“ meldet Sie danach nicht mehr an, und alle anderen Sitzungen und vertrauten Browser enden.
+passkey-removed = Passkey entfernt
+passkey-removed-line = Er meldet Sie nicht mehr an. Alle anderen Sitzungen und vertrauten Browser sind beendet.

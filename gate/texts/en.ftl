@@ -362,3 +362,31 @@ admin-done-count = { $count ->
 admin-code-shown = Valid once, until { $until }. It is not shown again.
 admin-own-account = This is your own account: change it on your account page.
 admin-needs-factor = Administration requires a second factor of your own: set one up first.
+
+# passkeys
+passkeys = Passkeys
+passkeys-line = A passkey is kept by your phone, computer or security key. It signs you in without a code to type, and cannot be given to a wrong site. Your authenticator app stays, for everything else.
+passkeys-count = { $count ->
+    [0] No passkey is set up.
+    [one] One passkey is set up.
+   *[other] { $count } passkeys are set up.
+ }
+manage-passkeys = Manage passkeys
+add-passkey = Add a passkey
+passkey-name-label = A name, such as “laptop”
+passkeys-need-script = This browser shows no passkeys here: they need JavaScript, and a browser that has them.
+new-passkey-line = Your browser now asks for the passkey “{ $name }”.
+make-passkey = Create the passkey
+use-passkey = Use a passkey
+confirm-by-passkey = Confirm with a passkey
+passkey-failed = The browser gave no passkey. Try again, or use a code.
+passkey-refused = The passkey was not accepted. Try again, or use a code.
+passkey-registered = This passkey is set up already.
+passkeys-not-available = Passkeys are not available here. Ask the administrator.
+too-many-passkeys = There are { $most } passkeys, which is the maximum: remove one first.
+page-needs-passkey = The page that you requested needs a passkey. A code signs you in, but does not open it.
+page-needs-new-passkey = The page that you requested needs a passkey, and you have none yet. Sign in with a code, then add one on the page of your account.
+remove-passkey = Remove a passkey
+remove-passkey-line = “{ $name }” will no longer sign you in, and all other sessions and trusted browsers end.
+passkey-removed = Passkey removed
+passkey-removed-line = It no longer signs you in. All other sessions and trusted browsers have ended.

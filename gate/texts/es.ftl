@@ -382,3 +382,31 @@ app-passwords-revoked = { $count ->
     [one] { $count } contraseña de aplicación revocada
    *[other] { $count } contraseñas de aplicación revocadas
   }: cree otras nuevas
+
+# passkeys
+passkeys = Llaves de acceso
+passkeys-line = Una llave de acceso está en su teléfono, su ordenador o una llave de seguridad. Inicia la sesión sin escribir ningún código y no funciona en un sitio falso. Su aplicación de autenticación sigue sirviendo para todo lo demás.
+passkeys-count = { $count ->
+    [0] No hay ninguna llave de acceso configurada.
+    [one] Hay una llave de acceso configurada.
+   *[other] Hay { $count } llaves de acceso configuradas.
+ }
+manage-passkeys = Administrar las llaves de acceso
+add-passkey = Añadir una llave de acceso
+passkey-name-label = Un nombre, por ejemplo «portátil»
+passkeys-need-script = Este navegador no muestra llaves de acceso aquí: necesitan JavaScript y un navegador que las admita.
+new-passkey-line = Su navegador pide ahora la llave de acceso «{ $name }».
+make-passkey = Crear la llave de acceso
+use-passkey = Usar una llave de acceso
+confirm-by-passkey = Confirmar con una llave de acceso
+passkey-failed = El navegador no entregó ninguna llave de acceso. Inténtelo de nuevo o use un código.
+passkey-refused = La llave de acceso no fue aceptada. Inténtelo de nuevo o use un código.
+passkey-registered = Esta llave de acceso ya está configurada.
+passkeys-not-available = Las llaves de acceso no están disponibles aquí. Pregunte al administrador.
+too-many-passkeys = Hay { $most } llaves de acceso, el máximo: elimine primero una.
+page-needs-passkey = La página solicitada necesita una llave de acceso. Un código inicia la sesión, pero no la abre.
+page-needs-new-passkey = La página solicitada necesita una llave de acceso y usted aún no tiene ninguna. Inicie la sesión con un código y añada una en la página de su cuenta.
+remove-passkey = Eliminar una llave de acceso
+remove-passkey-line = «{ $name }» ya no iniciará la sesión, y terminan todas las demás sesiones y los navegadores de confianza.
+passkey-removed = Llave de acceso eliminada
+passkey-removed-line = Ya no inicia la sesión. Han terminado todas las demás sesiones y los navegadores de confianza.

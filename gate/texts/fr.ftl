@@ -382,3 +382,31 @@ app-passwords-revoked = { $count ->
     [one] { $count } mot de passe d’application révoqué
    *[other] { $count } mots de passe d’application révoqués
   } : créez-en de nouveaux
+
+# passkeys
+passkeys = Clés d’accès
+passkeys-line = Une clé d’accès se trouve sur votre téléphone, votre ordinateur ou une clé de sécurité. Elle vous connecte sans code à saisir, et ne fonctionne pas sur un faux site. Votre application d’authentification reste valable pour tout le reste.
+passkeys-count = { $count ->
+    [0] Aucune clé d’accès n’est configurée.
+    [one] Une clé d’accès est configurée.
+   *[other] { $count } clés d’accès sont configurées.
+ }
+manage-passkeys = Gérer les clés d’accès
+add-passkey = Ajouter une clé d’accès
+passkey-name-label = Un nom, par exemple « portable »
+passkeys-need-script = Ce navigateur n’affiche pas de clés d’accès ici : elles demandent JavaScript et un navigateur qui les connaît.
+new-passkey-line = Votre navigateur demande maintenant la clé d’accès « { $name } ».
+make-passkey = Créer la clé d’accès
+use-passkey = Utiliser une clé d’accès
+confirm-by-passkey = Confirmer avec une clé d’accès
+passkey-failed = Le navigateur n’a fourni aucune clé d’accès. Réessayez, ou utilisez un code.
+passkey-refused = La clé d’accès n’a pas été acceptée. Réessayez, ou utilisez un code.
+passkey-registered = Cette clé d’accès est déjà configurée.
+passkeys-not-available = Les clés d’accès ne sont pas disponibles ici. Demandez à l’administrateur.
+too-many-passkeys = Il y a { $most } clés d’accès, le maximum : supprimez-en d’abord une.
+page-needs-passkey = La page demandée exige une clé d’accès. Un code vous connecte, mais ne l’ouvre pas.
+page-needs-new-passkey = La page demandée exige une clé d’accès, et vous n’en avez pas encore. Connectez-vous avec un code, puis ajoutez-en une sur la page de votre compte.
+remove-passkey = Supprimer une clé d’accès
+remove-passkey-line = « { $name } » ne vous connectera plus, et toutes les autres sessions et tous les navigateurs de confiance prennent fin.
+passkey-removed = Clé d’accès supprimée
+passkey-removed-line = Elle ne vous connecte plus. Toutes les autres sessions et tous les navigateurs de confiance ont pris fin.

@@ -238,12 +238,12 @@ fn a_store_of_another_version_is_refused_by_number() {
     let db = folder.path().join("store/db");
     let mut bytes = fs::read(&db).unwrap();
     // `user_version` of the SQLite header, a big-endian number at byte 60
-    bytes[60..64].copy_from_slice(&8u32.to_be_bytes());
+    bytes[60..64].copy_from_slice(&9u32.to_be_bytes());
     fs::write(&db, bytes).unwrap();
     let error = Engine::open(config).err().unwrap().to_string();
     assert_contains(
         &error,
-        "the store has version 8, this program knows version 7",
+        "the store has version 9, this program knows version 8",
     );
 }
 

@@ -91,11 +91,11 @@ fn refused_upgrade(config: &Config) -> String {
 fn upgraded(config: &Config) -> PathBuf {
     let UpgradeResult::Upgraded {
         from: 3,
-        to: 7,
+        to: 8,
         backup: Some(backup),
     } = store::upgrade(&config.store).unwrap()
     else {
-        panic!("not from version 3 to version 7")
+        panic!("not from version 3 to version 8")
     };
     backup
 }
@@ -126,7 +126,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let refused = refused_open(&config);
     assert_contains(
         &refused,
-        "the store has version 3, this program knows version 7",
+        "the store has version 3, this program knows version 8",
     );
     assert_contains(&refused, "run postern upgrade as root");
     assert_eq!(fs::read(&path).unwrap(), before, "nothing was written");
@@ -355,11 +355,11 @@ fn a_store_of_version_3_that_another_hand_changed_is_not_upgraded() {
         ("DROP TABLE floor", "table floor is missing"),
         (
             "PRAGMA user_version = 2",
-            "version 2, this program knows version 7; install the Postern that made it",
+            "version 2, this program knows version 8; install the Postern that made it",
         ),
         (
             "PRAGMA user_version = 9",
-            "version 9, this program knows version 7; restart this program, or install the Postern that made the store or a newer one",
+            "version 9, this program knows version 8; restart this program, or install the Postern that made the store or a newer one",
         ),
         ("PRAGMA application_id = 1", "it is not a store of Postern"),
         (

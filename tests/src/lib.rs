@@ -69,6 +69,7 @@ mod web {
     pub(crate) mod gate;
     pub(crate) mod setup;
     mod streams;
+    pub(crate) mod virtual_authenticator;
 }
 
 pub use assertions::{assert_contains, assert_lacks, assert_within};
@@ -120,3 +121,4 @@ pub use web::gate::{Gate, Reply, SOCKET, Wire, tcp_reply};
 pub use web::setup::{
     APP, AUTH, PROOF, PagesAt, Proxy, Web, change_traefik, on_test_ports, reconfigure,
 };
+pub use web::virtual_authenticator::VirtualAuthenticator;

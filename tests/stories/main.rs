@@ -175,6 +175,7 @@ mod web {
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod passkeys;
     mod preferences;
     mod proxy_identity;
     mod rules;

@@ -13,6 +13,7 @@ pub(super) const MEDIA_TYPE: &str = "application/problem+json";
 
 const CODES: &[&str] = &[
     "already_enrolled",
+    "already_registered",
     "busy",
     "clock_behind",
     "clock_set_back",
@@ -33,6 +34,7 @@ const CODES: &[&str] = &[
     "no_account",
     "no_code",
     "no_mail",
+    "no_passkeys",
     "no_secret",
     "no_such_item",
     "not_done",
@@ -41,6 +43,7 @@ const CODES: &[&str] = &[
     "not_mailed",
     "nothing_to_confirm",
     "one_time_code_required",
+    "passkey_refused",
     "password_common",
     "password_not_managed",
     "refused",

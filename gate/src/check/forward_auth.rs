@@ -145,13 +145,14 @@ pub(crate) fn check(
                     authorization: authorization.clone(),
                 });
             }
-            RuleAccess::Open | RuleAccess::Password | RuleAccess::Code => {}
+            RuleAccess::Open | RuleAccess::Password | RuleAccess::Code | RuleAccess::Passkey => {}
         }
     }
     match verify_app_password(site, original, &host, &credential, now) {
         Ok(found) => {
             let decision = rules::decide_app_password(site, &request, &found);
-            if decision.access == RuleAccess::Deny {
+            // an app password is no passkey
+            if matches!(decision.access, RuleAccess::Deny | RuleAccess::Passkey) {
                 return deny_by_rule(&decision, Some(&found.account), original, headers);
             }
             let (groups, email) = (&found.groups, found.email.as_ref());

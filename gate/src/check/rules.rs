@@ -76,6 +76,10 @@ pub(crate) fn decide_session(
             SessionSufficiency::Sufficient
         }
         RuleAccess::Code => SessionSufficiency::UpgradeRequired,
+        RuleAccess::Passkey if session.passed.second == SecondFactorMethod::Passkey => {
+            SessionSufficiency::Sufficient
+        }
+        RuleAccess::Passkey => SessionSufficiency::UpgradeRequired,
         // A new session asks for the groups that the rules name now.
         RuleAccess::Deny if decision.reason == RuleReason::GroupsUnknown => {
             SessionSufficiency::UpgradeRequired

@@ -11,7 +11,7 @@ use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::{
-    app_passwords, authenticators, email, language, overview, password, recovery_codes,
+    app_passwords, authenticators, email, language, overview, passkeys, password, recovery_codes,
     second_factor, sessions, show_confirmation,
 };
 use crate::web::admin::{accounts, audit_log, pages};
@@ -144,6 +144,7 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("code.js", show_code_script),
         public("keep.js", show_keep_script),
         public("times.js", show_times_script),
+        public("passkey.js", show_passkey_script),
         public("logo", show_logo),
         public("icon.svg", show_icon),
         public("favicon.ico", show_icon),
@@ -153,6 +154,7 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         page("upgrade", upgrade::show_upgrade_page),
         form("code", login::submit_code).under(login::show_code_page),
         form("mail", mail::submit_mail_request).on("code"),
+        form("passkey", login::passkey::submit_passkey).on("code"),
         form(logout::SIGN_OUT, logout::submit_sign_out).under(logout::show_signed_out_page),
         page("cookies", logout::show_cookies_page),
         form("cookies", logout::submit_cookies),
@@ -181,6 +183,10 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
             .under(authenticators::show_first_code_page),
         form("authenticators/remove", authenticators::submit_removal)
             .confirmed(authenticators::confirm_removal),
+        form("passkeys", passkeys::submit_new_passkey).under(passkeys::show_passkeys_page),
+        form("passkeys/register", passkeys::submit_registration).on("passkeys"),
+        form("passkeys/rename", passkeys::submit_change).on("passkeys"),
+        form("passkeys/remove", passkeys::submit_removal).confirmed(passkeys::confirm_removal),
         form("recovery-codes", recovery_codes::submit_renewal)
             .confirmed(recovery_codes::confirm_renewal),
         form("recovery-codes/confirm", recovery_codes::submit_codes_saved)
@@ -358,6 +364,10 @@ async fn show_style(request: &RequestContext<'_>, _form: &PageForm) -> PageResul
 
 async fn show_code_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
     Ok(reply::content("text/javascript", SCRIPTS[0]))
+}
+
+async fn show_passkey_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    Ok(reply::content("text/javascript", SCRIPTS[3]))
 }
 
 async fn show_keep_script(_request: &RequestContext<'_>, _form: &PageForm) -> PageResult {

@@ -12,11 +12,13 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// The style sheet, without its colour variables.
 const STYLE: &str = include_str!("../../templates/style.css");
-/// The scripts of pages with a code field, with something to copy or to keep, and with times.
-pub(crate) const SCRIPTS: [&str; 3] = [
+/// The scripts of pages with a code field, with something to copy or to keep, with times,
+/// and with passkeys.
+pub(crate) const SCRIPTS: [&str; 4] = [
     include_str!("../../templates/code.js"),
     include_str!("../../templates/keep.js"),
     include_str!("../../templates/times.js"),
+    include_str!("../../templates/passkey.js"),
 ];
 
 /// Background of cards on a dark page, as in the style sheet.

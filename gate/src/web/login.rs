@@ -3,6 +3,7 @@
 
 pub(crate) mod first_factor;
 pub(crate) mod mail;
+pub(crate) mod passkey;
 pub(crate) mod password;
 pub(crate) mod upgrade;
 
@@ -14,13 +15,14 @@ use crate::http::cookies::TokenChanges;
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::notice::{self, redirect};
+use crate::web::passkey::request_options;
 use crate::web::step_up;
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::CodeMethods;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::{AfterCode, AfterLogin, OpenedSession, TrustRequest};
+use postern_shared::engine::{AfterCode, AfterLogin, OpenedSession, PasskeyOptions, TrustRequest};
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
 
@@ -29,7 +31,10 @@ use postern_shared::verify::decision::Refusal;
 pub(crate) async fn show_code_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let requested = requested_page(request, form);
     Ok(match request.login_token() {
-        Some(token) => render_code_page(request, &token, form),
+        Some(token) => {
+            let options = passkey::find_options(request, &token).await?;
+            render_code_page(request, &token, options.as_ref(), form)
+        }
         None if first_factor::may_open(request, requested) => reply::see_other(requested),
         None => reply::see_other(&request.sign_in_path(requested)),
     })
@@ -212,6 +217,7 @@ pub(crate) fn render_sign_in_page(request: &RequestContext<'_>, form: &PageForm)
 fn render_code_page(
     request: &RequestContext<'_>,
     token: &LoginToken,
+    passkeys: Option<&PasskeyOptions>,
     form: &PageForm,
 ) -> HttpReply {
     let (app, mail) = match &token.payload().methods {
@@ -246,6 +252,8 @@ fn render_code_page(
         digits: token.payload().digits,
         app,
         mail,
+        passkeys: passkeys.map(|options| request_options(options).to_string()),
+        needs_passkey: token.payload().needs_passkey,
     };
     notice::page_with_refusal(&page, form)
 }

@@ -10,6 +10,7 @@ pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod notice;
 pub(crate) mod pages;
+pub(crate) mod passkey;
 pub(crate) mod refusal;
 pub(crate) mod request;
 pub(crate) mod step_up;

@@ -66,6 +66,10 @@ pub(crate) struct CodePage<'a> {
     pub(crate) app: bool,
     /// Address that a code can be mailed to, masked.
     pub(crate) mail: Option<&'a str>,
+    /// The request to the account's passkeys, as JSON.
+    pub(crate) passkeys: Option<String>,
+    /// Whether the requested page needs a passkey.
+    pub(crate) needs_passkey: bool,
 }
 
 /// Asks for the one-time code that an enrollment requires.

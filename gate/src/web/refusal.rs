@@ -8,7 +8,9 @@ use crate::live::store_pool::PoolError;
 use hyper::StatusCode;
 use postern_shared::crypto::password::{self, PasswordError};
 use postern_shared::engine::messages;
-use postern_shared::engine::{AdministrationError, AppPasswordError, MailRefusal, NotMailed};
+use postern_shared::engine::{
+    AdministrationError, AppPasswordError, MailRefusal, NotMailed, PasskeyError,
+};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::PageMessage;
 use postern_shared::verify::decision::Refusal;
@@ -218,6 +220,11 @@ impl ActRefused {
         }
     }
 
+    /// A passkey was refused.
+    pub(crate) fn passkey(language: &Language) -> ActRefused {
+        ActRefused::forbidden("passkey_refused", language.text("passkey-refused"))
+    }
+
     /// The account's own password was refused.
     pub(crate) fn password(language: &Language, refusal: Refusal) -> ActRefused {
         match refusal {
@@ -282,6 +289,21 @@ impl ActRefused {
             }
             Error::AppPassword(Password::Gate) => invalid_value(language.text("scope-of-gate")),
             Error::AppPassword(Password::Past) => invalid_value(language.text("expiry-past")),
+            Error::Passkey(error) => match error {
+                PasskeyError::NotAvailable | PasskeyError::OtherRelyingParty(_) => {
+                    conflict("no_passkeys", language.text("passkeys-not-available"))
+                }
+                PasskeyError::NameTaken(..) => conflict("name_taken", language.text("name-taken")),
+                PasskeyError::Unknown(..) => not_found("no_such_item", language.text("not-found")),
+                PasskeyError::TooMany(_, most) => conflict(
+                    "too_many",
+                    language.text_with("too-many-passkeys", "most", *most as u64),
+                ),
+                PasskeyError::Registered => {
+                    conflict("already_registered", language.text("passkey-registered"))
+                }
+                PasskeyError::Refused(_) => ActRefused::passkey(language),
+            },
             Error::CodeUsed => conflict("code_used", language.text("secret-code-used")),
             Error::Stale => conflict("stale", language.text("stale")),
             Error::Parameters(_) | Error::Seed(_) => {

@@ -13,18 +13,21 @@ use crate::http::cookies::{MAX_SESSION_COOKIES, TokenChange, TokenChanges, scan_
 use crate::http::form::Form;
 use crate::live::store_pool::{PoolError, WorkKind};
 use crate::observe::log;
+use crate::web::account::run_act;
 use crate::web::login::password;
+use crate::web::passkey;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::credential::input::Input;
+use postern_shared::credential::passkey::response::AssertionResponse;
 use postern_shared::crypto::password::Password;
 use postern_shared::crypto::vault::TokenKeys;
 use postern_shared::engine::{AfterStepUp, OpenedSession};
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::system::clock;
-use postern_shared::token::StepUpToken;
 use postern_shared::token::session::{SecondFactorMethod, Session};
+use postern_shared::token::{PasskeyPurpose, PasskeyToken, StepUpToken};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use zeroize::Zeroizing;
@@ -52,7 +55,7 @@ impl StepUpProof {
 }
 
 /// What a critical act requires now. Both are false for a short time after a step-up.
-#[derive(Clone, Copy, Default, Serialize, ToSchema)]
+#[derive(Clone, Default, Serialize, ToSchema)]
 #[schema(as = ProofNeeded)]
 pub(crate) struct StepUpRequirement {
     pub(crate) password: bool,
@@ -61,6 +64,18 @@ pub(crate) struct StepUpRequirement {
     #[serde(skip)]
     #[schema(ignore)]
     pub(crate) next_code: Option<u64>,
+    /// The request to the account's passkeys, one of which replaces both.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub(crate) passkey: Option<PasskeyPrompt>,
+}
+
+/// A request to the passkeys of an account, for a page.
+#[derive(Clone)]
+pub(crate) struct PasskeyPrompt {
+    pub(crate) token: String,
+    /// JSON.
+    pub(crate) options: String,
 }
 
 /// The account's own password and a new code. Neither is required for 15 minutes after a step-up
@@ -120,7 +135,7 @@ pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<
         return Ok(StepUpRequirement::default());
     }
     let next_code = seconds_to_next_code(request, &session);
-    let name = session.name;
+    let name = session.name.clone();
     let pool = request.store_pool();
     let facts = pool
         .run(WorkKind::Plain, move |engine| {
@@ -132,7 +147,30 @@ pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<
         password: request.site.gate().first_factor != FirstFactorSource::Header,
         code: facts.enrolled == Enrolled::Yes,
         next_code,
+        passkey: find_passkeys(request, session).await?,
     })
+}
+
+/// Returns the request to the passkeys of the session's account, if it has any.
+async fn find_passkeys(
+    request: &RequestContext<'_>,
+    session: Session,
+) -> ActResult<Option<PasskeyPrompt>> {
+    let keys = request.site.revocation_cache.token_keys();
+    let begun = run_act(request, session, move |engine, owner| {
+        let purpose = PasskeyPurpose::StepUp;
+        engine
+            .passkeys()
+            .request_in_session(owner.session, purpose, owner.now)
+    });
+    let Some((token, options)) = begun.await? else {
+        return Ok(None);
+    };
+    let prompt = token.seal(&keys).ok().map(|token| PasskeyPrompt {
+        token: token.to_string(),
+        options: passkey::request_options(&options).to_string(),
+    });
+    Ok(prompt.filter(|_| !options.ids.is_empty()))
 }
 
 /// Returns how long the code of this session's sign-in is still shown, by the time step of new
@@ -152,8 +190,53 @@ pub(crate) async fn verify_form(
     request: &RequestContext<'_>,
     form: &Form,
 ) -> ActResult<StepUpProof> {
-    let input = StepUpInput::new(Some(form.typed("password")), Some(form.typed("code")));
-    verify_step_up(request, &input).await
+    if form.field("passkey").is_empty() {
+        let (password, code) = (form.typed("password"), form.typed("code"));
+        let input = StepUpInput::new(Some(password), Some(code));
+        return verify_step_up(request, &input).await;
+    }
+    match recent_step_up(request) {
+        Some(step_up) => Ok(step_up),
+        None => verify_passkey(request, form.field("passkey_token"), form.field("passkey")).await,
+    }
+}
+
+/// Verifies a passkey for an act in the session of this request. Its authenticator has verified the
+/// user, so that it replaces password and code.
+async fn verify_passkey(
+    request: &RequestContext<'_>,
+    token: &str,
+    response: &str,
+) -> ActResult<StepUpProof> {
+    let session = request.require_session()?;
+    let keys = request.site.revocation_cache.token_keys();
+    let purpose = PasskeyPurpose::StepUp;
+    let open = |now| PasskeyToken::open_in(token, &keys, &session, purpose, now);
+    let token = clock::now().ok().and_then(open);
+    let refused = || ActRefused::passkey(request.language);
+    let (Some(token), Some(response)) = (token, AssertionResponse::parse(response)) else {
+        return Err(refused());
+    };
+    let step_up_session = session.clone();
+    let run = request.run(move |engine, client, now| {
+        let browser = client.browser();
+        engine
+            .login()
+            .step_up_by_passkey(&browser, &step_up_session, &token, &response, now)
+    });
+    let verified = run
+        .await
+        .map_err(|error| request.refuse_unprocessed(&error))?;
+    match verified {
+        Some(token) => {
+            request.log_sign_in(&session.name, "accepted", "step-up");
+            Ok(StepUpProof { session, token })
+        }
+        None => {
+            request.log_sign_in(&session.name, "refused", "step-up-passkey");
+            Err(refused())
+        }
+    }
 }
 
 /// Returns the step-up of a short time ago, or verifies the one in `input`.

@@ -79,6 +79,9 @@ fn headline(event: &AuditEvent) -> &'static str {
         EventKind::Imported => "a second factor was imported from another system",
         EventKind::AuthenticatorAdded => "an authenticator was added",
         EventKind::AuthenticatorRemoved => "an authenticator was removed",
+        EventKind::PasskeyAdded => "a passkey was added, with which someone can sign in",
+        EventKind::PasskeyRemoved => "a passkey was removed",
+        EventKind::PasskeyRenamed => "a passkey got another name",
         EventKind::RecoveryCodesReplaced => {
             "a new set of recovery codes was made, and earlier codes are no longer valid"
         }

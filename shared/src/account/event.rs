@@ -70,6 +70,9 @@ pub enum EventKind {
     AuthenticatorAdded,
     /// One of several authenticators was removed.
     AuthenticatorRemoved,
+    PasskeyAdded,
+    PasskeyRenamed,
+    PasskeyRemoved,
     RecoveryCodesReplaced,
     OneTimeCodeIssued,
     OneTimeCodeCancelled,
@@ -122,7 +125,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 39] = [
+    pub const ALL: [EventKind; 42] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -135,6 +138,9 @@ impl EventKind {
         EventKind::Imported,
         EventKind::AuthenticatorAdded,
         EventKind::AuthenticatorRemoved,
+        EventKind::PasskeyAdded,
+        EventKind::PasskeyRenamed,
+        EventKind::PasskeyRemoved,
         EventKind::RecoveryCodesReplaced,
         EventKind::OneTimeCodeIssued,
         EventKind::OneTimeCodeCancelled,
@@ -193,6 +199,9 @@ impl EventKind {
             EventKind::Imported => "imported",
             EventKind::AuthenticatorAdded => "authenticator-added",
             EventKind::AuthenticatorRemoved => "authenticator-removed",
+            EventKind::PasskeyAdded => "passkey-added",
+            EventKind::PasskeyRenamed => "passkey-renamed",
+            EventKind::PasskeyRemoved => "passkey-removed",
             EventKind::RecoveryCodesReplaced => "recovery-codes-replaced",
             EventKind::OneTimeCodeIssued => "one-time-code-issued",
             EventKind::OneTimeCodeCancelled => "one-time-code-cancelled",

@@ -5,6 +5,7 @@ pub mod branding;
 mod check;
 mod first_factor;
 mod listen;
+mod passkeys;
 pub mod rule;
 
 pub use administration::AdministrationConfig;
@@ -12,6 +13,7 @@ pub use branding::BrandingConfig;
 pub use check::{ProxySecrets, check_cookie_domain, check_gate, registrable_domain};
 pub use first_factor::{FirstFactorSource, HOST_PASSWORD_SERVICE, IdentityHeader, PamServiceFile};
 pub use listen::{ListenAddress, Listeners, OperationsListener};
+pub use passkeys::{PasskeysConfig, UserVerification};
 use rule::GateRule;
 
 use super::AbsolutePath;
@@ -64,6 +66,7 @@ pub struct GateConfig {
     pub access_log: bool,
     pub branding: BrandingConfig,
     pub administration: AdministrationConfig,
+    pub passkeys: PasskeysConfig,
 }
 
 /// The value of the key `gate.log`.

@@ -16,6 +16,7 @@ mod keys;
 mod login;
 pub(crate) mod mail;
 pub mod messages;
+mod passkeys;
 mod policy;
 mod sessions;
 pub(crate) mod verify;
@@ -36,7 +37,7 @@ pub use context::principal::{Principal, Requester};
 pub use context::privileges;
 pub use context::subjects::{
     AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Hosts, Keys,
-    Login, Mail, Sessions, Verification,
+    Login, Mail, Passkeys, Sessions, Verification,
 };
 pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};
@@ -56,6 +57,8 @@ pub use login::{
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
 pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
+pub use passkeys::error::PasskeyError;
+pub use passkeys::request::PasskeyOptions;
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;
 pub use policy::rule_test::RuleTest;

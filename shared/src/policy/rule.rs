@@ -233,7 +233,7 @@ impl CandidateDecisions {
         // The age that a less strict candidate sets holds for the stricter proof too.
         let strictest = RuleDecision {
             within: match strictest.access {
-                RuleAccess::Password | RuleAccess::Code => self.within,
+                RuleAccess::Password | RuleAccess::Code | RuleAccess::Passkey => self.within,
                 RuleAccess::Open | RuleAccess::Deny => None,
             },
             ..strictest

@@ -14,6 +14,7 @@ use crate::crypto::vault::{AppPasswordHash, AssociatedData, MailedFor};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 use crate::verify::app_password::FoundAppPassword;
+use crate::verify::passkey::StoredPasskey;
 use crate::verify::throttle::Phase;
 use crate::verify::throttle_scope::ThrottleScope;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,22 @@ pub struct AuthenticatorRecord {
     pub parameters: OtpParameters,
     pub sealed: Vec<u8>,
     pub created: Timestamp,
+}
+
+/// Passkey as the store keeps it.
+#[derive(Clone, Debug)]
+pub struct PasskeyRecord {
+    /// Number that the store assigns.
+    pub number: i64,
+    /// Name that the account's owner chose; unique among the passkeys of the account.
+    pub name: Label,
+    /// Random bytes by which its authenticator knows the account; the same for all of them.
+    pub user_handle: Vec<u8>,
+    /// The relying party that it was made for.
+    pub rp_id: String,
+    pub passkey: StoredPasskey,
+    pub created: Timestamp,
+    pub last_used: Option<Timestamp>,
 }
 
 /// Owner of a throttle bucket.

@@ -50,7 +50,7 @@ pub(super) const SCHEMA: &str = include_str!("sqlite/schema.sql");
 /// `user_version`, raised with every change of the schema.
 const VERSION: i64 = STORE_VERSION as i64;
 /// Version of the stores that this program makes and opens.
-pub const STORE_VERSION: u32 = 7;
+pub const STORE_VERSION: u32 = 8;
 /// `application_id` ("Post"), by which file(1) and this program recognise a store.
 const APPLICATION: i64 = 0x506f_7374;
 

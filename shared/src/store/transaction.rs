@@ -11,6 +11,7 @@ mod hosts;
 mod keys;
 mod locks;
 mod mail;
+mod passkeys;
 mod restored;
 mod revocations;
 mod second_factor;

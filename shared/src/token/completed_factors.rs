@@ -53,6 +53,7 @@ pub enum SecondFactorMethod {
     OneTimeCode,
     /// A trusted browser, which skips the second factor.
     TrustedBrowser,
+    Passkey,
 }
 
 impl SecondFactorMethod {
@@ -61,14 +62,15 @@ impl SecondFactorMethod {
         !matches!(self, SecondFactorMethod::None(_))
     }
 
-    /// Whether the person typed a code.
+    /// Whether the user gave a proof at the login: typed a code, or used a passkey.
     pub fn is_typed(self) -> bool {
         match self {
             SecondFactorMethod::None(_) | SecondFactorMethod::TrustedBrowser => false,
             SecondFactorMethod::Code
             | SecondFactorMethod::MailedCode
             | SecondFactorMethod::RecoveryCode
-            | SecondFactorMethod::OneTimeCode => true,
+            | SecondFactorMethod::OneTimeCode
+            | SecondFactorMethod::Passkey => true,
         }
     }
 }
@@ -104,6 +106,11 @@ impl CompletedFactors {
         let by_first = (!is_recent(times.first)).then_some(OutdatedProof::FirstFactor);
         match (access, self.second) {
             (RuleAccess::Open | RuleAccess::Deny, _) => None,
+            // such a session does not suffice for the rule, whatever its age
+            (RuleAccess::Passkey, SecondFactorMethod::Passkey) => {
+                (!is_recent(times.second)).then_some(OutdatedProof::Code)
+            }
+            (RuleAccess::Passkey, _) => None,
             (RuleAccess::Password, _) | (_, SecondFactorMethod::None(_)) => by_first,
             (RuleAccess::Code, second) => {
                 (!second.is_typed() || !is_recent(times.second)).then_some(OutdatedProof::Code)
@@ -126,6 +133,7 @@ impl CompletedFactors {
             SecondFactorMethod::RecoveryCode => 5,
             SecondFactorMethod::OneTimeCode => 6,
             SecondFactorMethod::TrustedBrowser => 7,
+            SecondFactorMethod::Passkey => 8,
         };
         [first, second]
     }
@@ -146,6 +154,7 @@ impl CompletedFactors {
             5 => SecondFactorMethod::RecoveryCode,
             6 => SecondFactorMethod::OneTimeCode,
             7 => SecondFactorMethod::TrustedBrowser,
+            8 => SecondFactorMethod::Passkey,
             _ => return None,
         };
         Some(CompletedFactors { first, second })

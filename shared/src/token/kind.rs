@@ -28,10 +28,12 @@ pub enum TokenKind {
     Mark,
     /// The link of a mail, which ends every session.
     EndSessions,
+    /// A request to a passkey in a session.
+    Passkey,
 }
 
 impl TokenKind {
-    pub const ALL: [TokenKind; 10] = [
+    pub const ALL: [TokenKind; 11] = [
         TokenKind::Login,
         TokenKind::Enrollment,
         TokenKind::Draft,
@@ -42,13 +44,14 @@ impl TokenKind {
         TokenKind::Refresh,
         TokenKind::Mark,
         TokenKind::EndSessions,
+        TokenKind::Passkey,
     ];
 
     /// Returns the longest lifetime in seconds. A refresh token expires with its session, which
     /// lasts 30 days at most.
     pub const fn lifetime(self) -> u64 {
         match self {
-            TokenKind::Login | TokenKind::Mark => 600,
+            TokenKind::Login | TokenKind::Mark | TokenKind::Passkey => 600,
             TokenKind::Enrollment
             | TokenKind::Draft
             | TokenKind::Confirmed
@@ -73,6 +76,7 @@ impl TokenKind {
             TokenKind::Refresh => "postern token: refresh",
             TokenKind::Mark => "postern token: mark",
             TokenKind::EndSessions => "postern token: end sessions",
+            TokenKind::Passkey => "postern token: passkey",
         }
     }
 }

@@ -15,6 +15,9 @@ pub struct LoginPayload {
     pub methods: CodeMethods,
     /// The page that the client requested before the login.
     pub back_to: String,
+    /// Whether the requested page needs a passkey, so that a code does not lead there.
+    #[serde(default)]
+    pub needs_passkey: bool,
 }
 
 impl LoginPayload {

@@ -10,6 +10,7 @@ mod envelope;
 mod kind;
 mod login;
 mod page_message;
+mod passkey;
 mod revoked;
 pub mod session;
 mod session_token;
@@ -23,6 +24,7 @@ pub use kind::TokenKind;
 pub(crate) use kind::TokenPayload;
 pub use login::LoginPayload;
 pub use page_message::PageMessage;
+pub use passkey::{PasskeyPayload, PasskeyPurpose};
 pub(crate) use session_token::session_recipient;
 pub use session_token::{AccessPayload, RefreshPayload, StepUpPayload};
 
@@ -32,5 +34,7 @@ pub type StepUpToken = Token<StepUpPayload>;
 pub type AccessToken = Token<AccessPayload>;
 /// Ends every session of an account, once.
 pub type EndSessionsToken = Token<EndSessionsPayload>;
+/// A request to a passkey in a session, once.
+pub type PasskeyToken = Token<PasskeyPayload>;
 /// Obtains the next access token of a session, once.
 pub type RefreshToken = Token<RefreshPayload>;

@@ -120,6 +120,7 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
         digits: 6,
         methods: CodeMethods::App,
         back_to: "https://a.example.com/".to_owned(),
+        needs_passkey: false,
     };
     vec![
         sample(keys, holder, login),
@@ -298,6 +299,7 @@ fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
             digits: 8,
             methods,
             back_to: back_to.clone(),
+            needs_passkey: false,
         };
         let login = Token::issue(&keys, to(), login, NOW).unwrap();
         let login = login.seal(&keys).unwrap();

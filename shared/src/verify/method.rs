@@ -11,6 +11,7 @@ pub enum AuthenticationMethod {
     MailedCode,
     RecoveryCode,
     OneTimeCode,
+    Passkey,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
     /// A password alone, where no second factor is required.
@@ -38,6 +39,7 @@ impl AuthenticationMethod {
             AuthenticationMethod::MailedCode => "mailed-code",
             AuthenticationMethod::RecoveryCode => "recovery-code",
             AuthenticationMethod::OneTimeCode => "one-time-code",
+            AuthenticationMethod::Passkey => "passkey",
             AuthenticationMethod::TrustedBrowser => "trusted-browser",
             AuthenticationMethod::Password => "password",
             AuthenticationMethod::Identity => "identity",

@@ -95,6 +95,8 @@ pub enum PasskeyRefusal {
     Signature,
     /// A passkey that could not be copied says that it can, or the reverse.
     BackupEligibility,
+    /// No passkey of the account has this identifier.
+    Unknown,
     /// The counter did not rise: the passkey was copied, or a response is replayed.
     Counter,
 }
@@ -112,6 +114,7 @@ impl fmt::Display for PasskeyRefusal {
             PasskeyRefusal::UserVerification => "the authenticator did not verify its user",
             PasskeyRefusal::Signature => "its signature is wrong",
             PasskeyRefusal::BackupEligibility => "its backup eligibility has changed",
+            PasskeyRefusal::Unknown => "it is no passkey of this account",
             PasskeyRefusal::Counter => "its signature counter did not rise",
         };
         f.write_str(text)

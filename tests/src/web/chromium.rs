@@ -308,13 +308,18 @@ impl Chromium {
     }
 
     #[track_caller]
-    fn does(&self, what: &str, parameters: &Value) -> Value {
+    pub(super) fn does(&self, what: &str, parameters: &Value) -> Value {
         sound(what, call("POST", &self.at(what), parameters))
     }
 
     #[track_caller]
-    fn says(&self, what: &str) -> Value {
+    pub(super) fn says(&self, what: &str) -> Value {
         sound(what, call("GET", &self.at(what), &Value::Null))
+    }
+
+    #[track_caller]
+    pub(super) fn deletes(&self, what: &str) {
+        sound(what, call("DELETE", &self.at(what), &Value::Null));
     }
 
     fn at(&self, what: &str) -> String {

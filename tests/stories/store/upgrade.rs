@@ -63,7 +63,7 @@ fn a_store_of_version_3_denies_all_access_until_it_is_upgraded() {
 
     let text = Postern::call("upgrade").does();
     let backup = format!("{STORE}.before-7");
-    assert_contains(&text.out, "had version 3 and has version 7 now");
+    assert_contains(&text.out, "had version 3 and has version 8 now");
     assert_contains(&text.out, &backup);
     let (store, copy) = (fs::metadata(STORE), fs::metadata(&backup));
     let (store, copy) = (store.expect("the store"), copy.expect("the copy"));
@@ -74,7 +74,7 @@ fn a_store_of_version_3_denies_all_access_until_it_is_upgraded() {
     assert_eq!(copy.mode() & 0o7777, 0o660);
     assert_contains(
         &Postern::call("upgrade").does().out,
-        "has version 7 already",
+        "has version 8 already",
     );
 
     alice.with_key().enters_with(&phone.code());
@@ -93,7 +93,7 @@ fn an_upgrade_killed_at_any_write_leaves_a_whole_store() {
         puts_version_3();
         let output = Postern::under(killed_at(at, Postern::call("upgrade").command())).run();
         if !was_killed() {
-            assert_contains(&output.out, "has version 7 now");
+            assert_contains(&output.out, "has version 8 now");
             break;
         }
         let left = version();

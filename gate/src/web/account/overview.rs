@@ -19,6 +19,10 @@ pub(crate) async fn read_overview(request: &RequestContext<'_>) -> ActResult<Acc
             status: engine.accounts().account_status(name)?,
             authenticators: engine.enrollment().list_authenticators(name)?,
             app_passwords: engine.app_passwords().list_app_passwords(Some(name))?.len(),
+            passkeys: match engine.passkeys().are_available() {
+                true => Some(engine.passkeys().list_passkeys(name)?.len()),
+                false => None,
+            },
             sessions: engine.sessions().list_sessions(name, now)?.len(),
             browsers: engine.sessions().list_trusted_browsers(name, now)?.len(),
             administers: if has_pages {

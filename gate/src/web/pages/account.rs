@@ -7,7 +7,9 @@ use askama::Template;
 use postern_shared::credential::scope::{NamedScopes, ScopeTerm};
 use postern_shared::engine::AdministratorStatus;
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
-use postern_shared::store::{AppPasswordRecord, BrowserRecord, MailAddresses, SessionRecord};
+use postern_shared::store::{
+    AppPasswordRecord, BrowserRecord, MailAddresses, PasskeyRecord, SessionRecord,
+};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::SessionId;
 
@@ -15,6 +17,8 @@ pub(crate) struct AccountOverview {
     pub(crate) status: AccountStatus,
     pub(crate) authenticators: Vec<AuthenticatorState>,
     pub(crate) app_passwords: usize,
+    /// Number of passkeys; `None` where the gate can have none.
+    pub(crate) passkeys: Option<usize>,
     pub(crate) sessions: usize,
     pub(crate) browsers: usize,
     pub(crate) administers: AdministratorStatus,
@@ -67,6 +71,27 @@ pub(crate) struct ConfirmationPage<'a> {
 pub(crate) struct AddAuthenticatorPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) step_up: StepUpRequirement,
+}
+
+#[derive(Template)]
+#[template(path = "passkeys.html")]
+pub(crate) struct PasskeysPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) all: &'a [PasskeyRecord],
+    /// Name in the form that was refused.
+    pub(crate) typed: &'a str,
+    pub(crate) step_up: StepUpRequirement,
+}
+
+/// Asks the browser for a new passkey.
+#[derive(Template)]
+#[template(path = "new_passkey.html")]
+pub(crate) struct NewPasskeyPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) name: &'a str,
+    pub(crate) token: &'a str,
+    /// JSON.
+    pub(crate) options: &'a str,
 }
 
 /// A declared scope that a new app password can have.

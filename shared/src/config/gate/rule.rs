@@ -82,6 +82,9 @@ pub enum RuleAccess {
     Password,
     /// The second factor is required too, of every user of whom the policy requires it.
     Code,
+    /// A passkey is required as the second factor, of every user. No exemption of the policy and no
+    /// app password replaces it.
+    Passkey,
     Deny,
 }
 
@@ -91,6 +94,7 @@ impl RuleAccess {
             RuleAccess::Open => "open",
             RuleAccess::Password => "password",
             RuleAccess::Code => "code",
+            RuleAccess::Passkey => "passkey",
             RuleAccess::Deny => "deny",
         }
     }

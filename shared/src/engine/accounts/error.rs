@@ -7,7 +7,7 @@ use crate::credential::scope::ScopeName;
 use crate::credential::secret::SecretError;
 use crate::credential::totp::OtpParametersError;
 use crate::crypto::password::PasswordError;
-use crate::engine::{EngineError, NotMailed, messages};
+use crate::engine::{EngineError, NotMailed, PasskeyError, messages};
 use crate::policy::groups::GroupsError;
 use crate::store::StoreError;
 use crate::verify::decision::Refusal;
@@ -73,6 +73,7 @@ pub enum AdministrationError {
     NotConfirmed(Refusal),
     Password(PasswordError),
     AppPassword(AppPasswordError),
+    Passkey(PasskeyError),
     /// The second factor is off, but its secret may still be in the store's journal.
     WalNotTruncated(StoreError),
     Groups(GroupsError),
@@ -187,6 +188,7 @@ impl fmt::Display for AdministrationError {
             AdministrationError::NotConfirmed(refusal) => f.write_str(&messages::refusal(*refusal)),
             AdministrationError::Password(error) => error.fmt(f),
             AdministrationError::AppPassword(error) => error.fmt(f),
+            AdministrationError::Passkey(error) => error.fmt(f),
             AdministrationError::WalNotTruncated(error) => write!(
                 f,
                 "the second factor is off, but bytes of the old secret may be left in the store's journal ({error}); run postern disable again later"

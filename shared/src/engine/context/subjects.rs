@@ -55,6 +55,11 @@ pub struct Mail<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
 
+/// Passkeys of accounts.
+pub struct Passkeys<'e> {
+    pub(in crate::engine) engine: &'e mut Engine,
+}
+
 /// Sessions and trusted browsers, and their revocation at every gate.
 pub struct Sessions<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
@@ -108,6 +113,10 @@ impl Engine {
 
     pub fn mail(&mut self) -> Mail<'_> {
         Mail { engine: self }
+    }
+
+    pub fn passkeys(&mut self) -> Passkeys<'_> {
+        Passkeys { engine: self }
     }
 
     pub fn sessions(&mut self) -> Sessions<'_> {

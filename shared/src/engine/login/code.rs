@@ -1,7 +1,6 @@
 //! The code of a login whose first factor has passed. A limited number of wrong codes ends the
 //! login; a right one ends it too.
 
-use super::known_browser::RecognizedBrowser;
 use super::new_session::NewSession;
 use super::proof::FirstFactorPassed;
 use super::token_validity::check_token;
@@ -108,22 +107,14 @@ impl Login<'_> {
             host,
         };
         let is_new = recognized.number().is_none() && verified.after_login.from_new_address;
-        let trusted = match (verified.after_login.recovery, &recognized, trust) {
-            (Some(AfterRecovery::TurnedOff(_)), ..) => None,
+        let trusted = match (verified.after_login.recovery, trust) {
+            (Some(AfterRecovery::TurnedOff(_)), _) => None,
             // The use of a recovery code has removed every trusted browser.
-            (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::Asked) => {
+            (Some(AfterRecovery::CodesLeft(_)), TrustRequest::Asked) => {
                 Some(new_session.trust_browser(tx)?)
             }
-            (Some(AfterRecovery::CodesLeft(_)), _, TrustRequest::NotAsked) => None,
-            (None, RecognizedBrowser::OlderCookie(number), _) => {
-                Some(new_session.rotate_cookie(tx, *number, false)?)
-            }
-            // Another tab was first. It is the same browser.
-            (_, RecognizedBrowser::Trusted(trusted_browser), TrustRequest::Asked) => {
-                Some(new_session.rotate_cookie(tx, trusted_browser.number(), true)?)
-            }
-            (_, _, TrustRequest::Asked) => Some(new_session.trust_browser(tx)?),
-            (_, _, TrustRequest::NotAsked) => None,
+            (Some(AfterRecovery::CodesLeft(_)), TrustRequest::NotAsked) => None,
+            (None, _) => new_session.trusted_after_proof(tx, &recognized, trust)?,
         };
         let (number, cookie) = trusted.unzip();
         let opened = new_session.open_by_input(

@@ -2,8 +2,9 @@
 //! A session is opened only from a [`SessionGrant`], and its cookie says exactly what that grant
 //! proves.
 
-use super::HostGroups;
+use super::known_browser::RecognizedBrowser;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
+use super::{HostGroups, TrustRequest};
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::credential::secret::fill_random;
@@ -186,6 +187,26 @@ impl NewSession<'_> {
             app_passwords: AppPasswordsAfter::None,
             ended,
         })
+    }
+
+    /// Returns the trusted browser after a second factor that was given in it, with its next cookie.
+    pub(super) fn trusted_after_proof(
+        &self,
+        tx: &mut EngineTransaction<'_>,
+        recognized: &RecognizedBrowser,
+        trust: TrustRequest,
+    ) -> Result<Option<(i64, Zeroizing<String>)>, LoginError> {
+        match (recognized, trust) {
+            (RecognizedBrowser::OlderCookie(number), _) => {
+                self.rotate_cookie(tx, *number, false).map(Some)
+            }
+            // Another tab was first. It is the same browser.
+            (RecognizedBrowser::Trusted(trusted), TrustRequest::Asked) => {
+                self.rotate_cookie(tx, trusted.number(), true).map(Some)
+            }
+            (_, TrustRequest::Asked) => self.trust_browser(tx).map(Some),
+            (_, TrustRequest::NotAsked) => Ok(None),
+        }
     }
 
     /// Adds a trusted browser and returns its number and its cookie.

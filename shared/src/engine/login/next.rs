@@ -83,8 +83,10 @@ impl<'a> LoginProgress<'a> {
             .filter(|rule| rule.access == RuleAccess::Password && !self.recovery.is_recovery())
             .and_then(|decision| decision.rule)
             .map(CodeSkipped::Rule);
-        // A trusted browser is no proof of a recent code.
+        let needs_passkey = rule.is_some_and(|rule| rule.access == RuleAccess::Passkey);
+        // A trusted browser is no proof of a recent code, and none of a passkey.
         let only_code = self.only_code
+            || needs_passkey
             || rule.is_some_and(|rule| rule.access == RuleAccess::Code && rule.within.is_some());
         // Nor is an exemption, where a second factor could give one.
         let skips_code = skips_code.filter(|_| enrolled == Enrolled::No || !only_code);
@@ -100,7 +102,7 @@ impl<'a> LoginProgress<'a> {
         } else if self.recovery.is_recovery() {
             return Ok(None);
         } else {
-            self.ask_for_code(evaluation)?
+            self.ask_for_code(evaluation, needs_passkey)?
         };
         Ok(Some(next))
     }
@@ -213,7 +215,11 @@ impl<'a> LoginProgress<'a> {
         Ok(AfterPassword::Opened(Box::new(opened)))
     }
 
-    fn ask_for_code(&self, evaluation: &mut Evaluation<'_>) -> Result<AfterPassword, LoginError> {
+    fn ask_for_code(
+        &self,
+        evaluation: &mut Evaluation<'_>,
+        needs_passkey: bool,
+    ) -> Result<AfterPassword, LoginError> {
         let (tx, record) = (&mut evaluation.tx, self.session.record);
         let to = match tx.config.email.is_enabled() {
             true => account_data::load_mail_address(tx.config, tx, &record.name, record.id)?
@@ -235,6 +241,7 @@ impl<'a> LoginProgress<'a> {
             digits,
             methods,
             back_to: String::new(),
+            needs_passkey,
         };
         let token = self.issue_token(&evaluation.tx, login)?;
         Ok(AfterPassword::Code(Box::new(token)))

@@ -15,6 +15,7 @@ use crate::token::session::{
 };
 use crate::verify::decision::{Accepted, Consumed};
 use crate::verify::method::AuthenticationMethod;
+use crate::verify::passkey::AcceptedPasskey;
 
 /// Proof that a first factor has passed: in this login, or before the token that continues it.
 #[derive(Debug)]
@@ -130,6 +131,11 @@ impl SecondFactorPassed {
             Consumed::RecoveryCode(_) => SecondFactorMethod::RecoveryCode,
             Consumed::OneTimeCode => SecondFactorMethod::OneTimeCode,
         })
+    }
+
+    /// Proves an accepted passkey.
+    pub(in crate::engine) fn by_passkey(_: &AcceptedPasskey) -> SecondFactorPassed {
+        SecondFactorPassed::now(SecondFactorMethod::Passkey)
     }
 
     /// Proves a trusted browser.
@@ -264,6 +270,7 @@ impl SessionGrant {
             (SecondFactorMethod::RecoveryCode, _) => AuthenticationMethod::RecoveryCode,
             (SecondFactorMethod::OneTimeCode, _) => AuthenticationMethod::OneTimeCode,
             (SecondFactorMethod::TrustedBrowser, _) => AuthenticationMethod::TrustedBrowser,
+            (SecondFactorMethod::Passkey, _) => AuthenticationMethod::Passkey,
         }
     }
 }
@@ -275,6 +282,11 @@ pub(crate) struct SteppedUp(());
 impl SteppedUp {
     /// Proves an input that was accepted in the session.
     pub(in crate::engine) fn by_input(_: &Accepted) -> SteppedUp {
+        SteppedUp(())
+    }
+
+    /// Proves a passkey that was accepted in the session.
+    pub(in crate::engine) fn by_passkey(_: &AcceptedPasskey) -> SteppedUp {
         SteppedUp(())
     }
 

@@ -44,6 +44,8 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::Imported
         | EventKind::AuthenticatorAdded
         | EventKind::AuthenticatorRemoved
+        | EventKind::PasskeyAdded
+        | EventKind::PasskeyRemoved
         | EventKind::RecoveryCodesReplaced
         | EventKind::OneTimeCodeIssued
         | EventKind::OneTimeCodeCancelled
@@ -73,7 +75,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
         // The mail with the code is the notification.
         EventKind::CodeRequested | EventKind::EmailSet => false,
-        EventKind::AppPasswordRenamed => false,
+        EventKind::AppPasswordRenamed | EventKind::PasskeyRenamed => false,
         EventKind::AccountAdded
         | EventKind::Refused
         | EventKind::KeysRotated

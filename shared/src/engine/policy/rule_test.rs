@@ -42,7 +42,9 @@ impl AccountPolicy<'_> {
                     enrolled,
                 ))
             }
-            RuleAccess::Open | RuleAccess::Password | RuleAccess::Deny => None,
+            RuleAccess::Open | RuleAccess::Password | RuleAccess::Passkey | RuleAccess::Deny => {
+                None
+            }
         };
         let config = &self.engine.config;
         let asked = RequestedGroups::from_config(config);

@@ -98,7 +98,9 @@ impl Evaluation<'_> {
         let (now, last) = (self.tx.now, record.last_sign_in.unwrap_or(Timestamp(0)));
         let missed = self.tx.missed_inputs(record.id, last)?;
         let (by_code, by_recovery) = match method {
-            AuthenticationMethod::Code | AuthenticationMethod::MailedCode => (true, false),
+            AuthenticationMethod::Code
+            | AuthenticationMethod::MailedCode
+            | AuthenticationMethod::Passkey => (true, false),
             AuthenticationMethod::TrustedBrowser
             | AuthenticationMethod::Password
             | AuthenticationMethod::Identity => (false, false),

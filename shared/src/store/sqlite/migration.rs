@@ -9,6 +9,7 @@ mod version_3;
 mod version_4;
 mod version_5;
 mod version_6;
+mod version_7;
 
 use super::connection::{connect, store_version, use_wal};
 use super::files::{DatabasePath, location};
@@ -38,7 +39,7 @@ struct Migration {
 }
 
 /// Migrations in order, without a gap. A new version moves the current schema into a file here.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         from: 3,
         schema: version_3::SCHEMA,
@@ -58,6 +59,11 @@ const MIGRATIONS: [Migration; 4] = [
         from: 6,
         schema: version_6::SCHEMA,
         migrate: version_6::migrate,
+    },
+    Migration {
+        from: 7,
+        schema: version_7::SCHEMA,
+        migrate: version_7::migrate,
     },
 ];
 

@@ -1,4 +1,4 @@
--- Version 7. Times are seconds since 1970, steps are RFC 6238's T.
+-- Version 8. Times are seconds since 1970, steps are RFC 6238's T.
 
 CREATE TABLE data_key (
     purpose TEXT PRIMARY KEY,
@@ -87,6 +87,24 @@ CREATE TABLE accepted_step (
     step        INTEGER NOT NULL,
     PRIMARY KEY (fingerprint, step)
 ) STRICT, WITHOUT ROWID;
+
+-- Passkeys: public keys, no secrets. credential: the identifier that the authenticator chose. rp_id: the relying party that it was
+-- made for. user_handle: random, one for each account. public_key: COSE. counter: of signatures, 0 where the authenticator has none.
+CREATE TABLE passkey (
+    id              INTEGER PRIMARY KEY AUTOINCREMENT,
+    account         INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    name            TEXT NOT NULL,
+    credential      BLOB NOT NULL UNIQUE,
+    user_handle     BLOB NOT NULL,
+    rp_id           TEXT NOT NULL,
+    public_key      BLOB NOT NULL,
+    counter         INTEGER NOT NULL,
+    backup_eligible INTEGER NOT NULL,
+    backed_up       INTEGER NOT NULL,
+    created         INTEGER NOT NULL,
+    last_used       INTEGER,
+    UNIQUE (account, name)
+) STRICT;
 
 CREATE TABLE recovery_code (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,

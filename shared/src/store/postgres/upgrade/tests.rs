@@ -117,7 +117,7 @@ fn a_store_of_an_older_version_is_refused_with_the_command_and_opens_after_it() 
     };
     let refused = database.error();
     assert!(
-        refused.contains("has version 4, this program knows version 7"),
+        refused.contains("has version 4, this program knows version 8"),
         "{refused}"
     );
     assert!(refused.contains("run postern upgrade as root"), "{refused}");
@@ -125,13 +125,13 @@ fn a_store_of_an_older_version_is_refused_with_the_command_and_opens_after_it() 
     let upgraded = store::upgrade(&database.settings).unwrap();
     let expected = UpgradeResult::Upgraded {
         from: 4,
-        to: 7,
+        to: 8,
         backup: None,
     };
     assert_eq!(upgraded, expected);
     store::open(&database.settings).unwrap();
     let again = store::upgrade(&database.settings).unwrap();
-    assert_eq!(again, UpgradeResult::UpToDate(7));
+    assert_eq!(again, UpgradeResult::UpToDate(8));
     for (sql, expected) in [
         ("SELECT step FROM floor", "7"),
         ("SELECT sealed FROM secret", "\\x0203"),
@@ -186,11 +186,11 @@ fn a_newer_store_and_one_without_a_way_are_refused_with_both_versions() {
         return;
     };
     for (version, remedy) in [
-        (8, "restart this program"),
+        (9, "restart this program"),
         (2, "install the Postern that made it"),
     ] {
         database.run(&format!("UPDATE store_version SET version = {version}"));
-        let both = format!("has version {version}, this program knows version 7");
+        let both = format!("has version {version}, this program knows version 8");
         for refused in [
             database.error(),
             store::upgrade(&database.settings).unwrap_err().to_string(),

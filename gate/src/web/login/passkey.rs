@@ -1,0 +1,69 @@
+//! A passkey on the code page, in the place of a code.
+
+use super::{finish_sign_in, page_after, requested_page, show_expired, token_of_form};
+use crate::http::reply;
+use crate::live::store_pool::PoolError;
+use crate::web::login::first_factor;
+use crate::web::refusal::{ActRefused, PageForm, PageResult};
+use crate::web::request::RequestContext;
+use postern_shared::credential::passkey::response::AssertionResponse;
+use postern_shared::engine::{AfterCode, PasskeyOptions, TrustRequest};
+use postern_shared::token::LoginToken;
+use postern_shared::verify::decision::Refusal;
+
+/// Returns the request to the passkeys of the account, if it has any.
+pub(crate) async fn find_options(
+    request: &RequestContext<'_>,
+    token: &LoginToken,
+) -> Result<Option<PasskeyOptions>, PoolError> {
+    let token = token.clone();
+    let run = request.run(move |engine, _, _| engine.passkeys().request_at_login(&token));
+    run.await
+}
+
+/// Verifies the passkey of a sign-in.
+pub(crate) async fn submit_passkey(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
+    let requested = requested_page(request, form);
+    let Some(token) = token_of_form(request, form) else {
+        return Ok(match first_factor::may_open(request, requested) {
+            true => reply::see_other(requested),
+            false => show_expired(request, requested, form.field("user")),
+        });
+    };
+    let trust = match form.field("trust") {
+        "yes" => TrustRequest::Asked,
+        _ => TrustRequest::NotAsked,
+    };
+    let requested = page_after(requested, &token);
+    let refused = || ActRefused::passkey(request.language).into_unauthorized();
+    let Some(response) = AssertionResponse::parse(form.field("passkey")) else {
+        return Err(refused().into());
+    };
+    match verify_passkey(request, &token, response, trust).await? {
+        AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, requested)),
+        AfterCode::Refused(Refusal::Expired) => {
+            Ok(show_expired(request, requested, token.account().as_str()))
+        }
+        AfterCode::Refused(_) => Err(refused().into()),
+    }
+}
+
+/// Verifies the passkey of a sign-in, and logs a refusal.
+pub(crate) async fn verify_passkey(
+    request: &RequestContext<'_>,
+    token: &LoginToken,
+    response: AssertionResponse,
+    trust: TrustRequest,
+) -> Result<AfterCode, PoolError> {
+    let owned_token = token.clone();
+    let run = request.run(move |engine, client, now| {
+        engine
+            .login()
+            .enter_passkey(&client.browser(), &owned_token, &response, trust, now)
+    });
+    let next = run.await?;
+    if let AfterCode::Refused(refusal) = &next {
+        request.log_sign_in(token.account(), "refused", &format!("passkey-{refusal}"));
+    }
+    Ok(next)
+}

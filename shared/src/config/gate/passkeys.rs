@@ -1,0 +1,49 @@
+//! `[gate.passkeys]`: the relying party of passkeys, and whether authenticators verify their users.
+
+use super::{CookieDomain, GateUrl};
+use crate::config::check::Conflict;
+use serde::{Deserialize, Serialize};
+
+/// The table `[gate.passkeys]` of postern.toml.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PasskeysConfig {
+    /// The host of `gate.url`, or a parent domain of it.
+    pub rp_id: Option<CookieDomain>,
+    pub user_verification: UserVerification,
+}
+
+/// The value of the key `gate.passkeys.user_verification`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum UserVerification {
+    /// PIN or biometrics are asked for, where the authenticator can.
+    #[default]
+    Preferred,
+    /// A passkey counts only with PIN or biometrics.
+    Required,
+}
+
+impl UserVerification {
+    /// Returns the name in requests to browsers.
+    pub fn name(self) -> &'static str {
+        match self {
+            UserVerification::Preferred => "preferred",
+            UserVerification::Required => "required",
+        }
+    }
+}
+
+impl PasskeysConfig {
+    /// Checks everything that involves more than one key.
+    pub(in crate::config) fn check(&self, gate_url: Option<&GateUrl>) -> Result<(), Conflict> {
+        let key = &["gate", "passkeys", "rp_id"];
+        match (&self.rp_id, gate_url) {
+            (Some(id), Some(url)) if !id.covers(url.host()) => Err(Conflict::new(
+                key,
+                "must be the host of gate.url, or a parent domain of it",
+            )),
+            _ => Ok(()),
+        }
+    }
+}

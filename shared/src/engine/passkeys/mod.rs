@@ -1,0 +1,7 @@
+//! Passkeys of an account: requested, registered, listed, renamed, removed, and their use in one
+//! transaction. The decision itself is in `crate::verify::passkey`.
+
+pub(in crate::engine) mod assertion;
+pub(super) mod changes;
+pub(super) mod error;
+pub(super) mod request;

@@ -1,0 +1,141 @@
+//! What a page asks a browser for: the request of one token, and the passkeys that may answer it.
+
+use crate::config::Config;
+use crate::config::gate::UserVerification;
+use crate::credential::passkey::CredentialId;
+use crate::credential::secret::random_bytes;
+use crate::engine::{AdministrationError, EngineError, Passkeys};
+use crate::store::Intent;
+use crate::system::clock::Timestamp;
+use crate::token::session::Session;
+use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeyToken};
+use crate::verify::passkey::{PasskeyChallenge, PasskeyRequest};
+use std::net::IpAddr;
+
+/// Length of a user handle in bytes: random, so that it says nothing of the account.
+const USER_HANDLE: usize = 32;
+
+/// The relying party: its id, and the one origin whose pages may ask.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct RelyingParty {
+    id: String,
+    origin: String,
+    user_verification: UserVerification,
+}
+
+impl RelyingParty {
+    /// Returns the relying party of the configuration, if passkeys can be used.
+    pub(in crate::engine) fn from_config(config: &Config) -> Option<RelyingParty> {
+        let (url, passkeys) = (config.gate.url.as_ref()?, &config.gate.passkeys);
+        if !url.has_own_host() || url.host().parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let id = passkeys.rp_id.as_ref().map(|domain| domain.as_str());
+        Some(RelyingParty {
+            id: id.unwrap_or(url.host()).to_owned(),
+            origin: url.origin(),
+            user_verification: passkeys.user_verification,
+        })
+    }
+
+    pub(in crate::engine) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the request of one challenge. User verification may be asked for by the policy, or by
+    /// what the passkey is used for.
+    pub(in crate::engine) fn request<'a>(
+        &'a self,
+        challenge: &'a PasskeyChallenge,
+        verification: UserVerification,
+    ) -> PasskeyRequest<'a> {
+        PasskeyRequest {
+            rp_id: &self.id,
+            origin: &self.origin,
+            challenge,
+            requires_user_verification: verification == UserVerification::Required
+                || self.user_verification == UserVerification::Required,
+        }
+    }
+}
+
+/// What a page's script gives to `navigator.credentials`.
+#[derive(Debug)]
+pub struct PasskeyOptions {
+    pub challenge: PasskeyChallenge,
+    pub rp_id: String,
+    pub user_verification: UserVerification,
+    /// Passkeys of the account: those that may answer, or none of which may be registered again.
+    pub ids: Vec<CredentialId>,
+    /// The account's handle, for a registration.
+    pub user_handle: Vec<u8>,
+}
+
+impl Passkeys<'_> {
+    /// Whether the gate of this configuration can have passkeys.
+    pub fn are_available(&self) -> bool {
+        RelyingParty::from_config(&self.engine.config).is_some()
+    }
+
+    /// Returns the request of a login whose first factor has passed. `None` where the account has no
+    /// passkey.
+    pub fn request_at_login(
+        &mut self,
+        token: &LoginToken,
+    ) -> Result<Option<PasskeyOptions>, EngineError> {
+        let Some(party) = RelyingParty::from_config(&self.engine.config) else {
+            return Ok(None);
+        };
+        let mut tx = self.engine.begin(Intent::Read)?;
+        let kept = match tx.find_account(token.account())? {
+            Some(record) => tx.passkeys(record.id)?,
+            None => Vec::new(),
+        };
+        let Some(first) = kept.first() else {
+            return Ok(None);
+        };
+        Ok(Some(PasskeyOptions {
+            challenge: token.passkey_challenge(),
+            rp_id: party.id,
+            user_verification: party.user_verification,
+            user_handle: first.user_handle.clone(),
+            ids: kept.into_iter().map(|kept| kept.passkey.id).collect(),
+        }))
+    }
+
+    /// Begins a request in a session, and returns its token. A step-up asks for a passkey whose
+    /// authenticator verifies its user, since it takes the place of the password too.
+    pub fn request_in_session(
+        &mut self,
+        session: &Session,
+        purpose: PasskeyPurpose,
+        now: Timestamp,
+    ) -> Result<Option<(PasskeyToken, PasskeyOptions)>, AdministrationError> {
+        let Some(party) = RelyingParty::from_config(&self.engine.config) else {
+            return Ok(None);
+        };
+        let kept = self.list_passkeys(&session.name)?;
+        let user_handle = match kept.first() {
+            Some(first) => first.user_handle.clone(),
+            None => random_bytes::<USER_HANDLE>()?.to_vec(),
+        };
+        let (_, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
+        let payload = PasskeyPayload {
+            purpose,
+            user_handle: user_handle.clone(),
+        };
+        let token = PasskeyToken::issue_in(session, payload, &vault.token_keys(), now)?;
+        let user_verification = match purpose {
+            PasskeyPurpose::Registration => party.user_verification,
+            PasskeyPurpose::StepUp => UserVerification::Required,
+        };
+        let options = PasskeyOptions {
+            challenge: token.passkey_challenge(),
+            rp_id: party.id,
+            user_verification,
+            ids: kept.into_iter().map(|kept| kept.passkey.id).collect(),
+            user_handle,
+        };
+        Ok(Some((token, options)))
+    }
+}

@@ -234,7 +234,7 @@ async fn upgrade_session(
     let name = session.name.clone();
     let return_url = requested_page(request, body.page.as_deref());
     // only a complete sign-in upgrades the session if nothing is required
-    let next = upgrade::upgrade_session(request, session)
+    let next = upgrade::upgrade_session(request, session, return_url)
         .await?
         .ok_or_else(signed_out)?;
     continue_sign_in(request, name, next, return_url)

@@ -1,21 +1,24 @@
 //! The upgrade of a session that only has the first factor to one with both.
 
 use crate::http::reply;
-use crate::live::store_pool::PoolError;
+use crate::live::store_pool::{PoolError, WorkKind};
 use crate::web::login;
 use crate::web::login::first_factor;
 use crate::web::refusal::{PageForm, PageResult};
-use crate::web::request::RequestContext;
+use crate::web::request::{OwnedBrowserContext, RequestContext};
 use hyper::StatusCode;
 use postern_shared::engine::AfterPassword;
 use postern_shared::token::session::Session;
 
-/// Returns what an upgrade requires. `None` means a complete sign-in.
+/// Returns what an upgrade for a page requires. `None` means a complete sign-in.
 pub(crate) async fn upgrade_session(
     request: &RequestContext<'_>,
     session: Session,
+    return_url: &str,
 ) -> Result<Option<AfterPassword>, PoolError> {
-    let run = request.run(move |engine, client, now| {
+    let client = OwnedBrowserContext::new(request).with_page(request.site, return_url);
+    let pool = request.store_pool();
+    let run = client.run(&pool, WorkKind::Plain, move |engine, client, now| {
         engine
             .login()
             .upgrade_session(&client.browser(), &session, now)
@@ -40,7 +43,7 @@ pub(crate) async fn show_upgrade_page(request: &RequestContext<'_>, form: &PageF
         return Ok(reply::bare(StatusCode::FORBIDDEN));
     }
     let name = session.name.clone();
-    match upgrade_session(request, session).await? {
+    match upgrade_session(request, session, return_url).await? {
         Some(next) => {
             let result = first_factor::continue_sign_in(request, name.clone(), next, return_url);
             first_factor::show_refusal(request, result, return_url, name.as_str())

@@ -431,6 +431,39 @@ fn an_exemption_of_hosts_applies_there_and_not_on_the_server() {
     assert_eq!(here.0, Requirement::Code);
 }
 
+/// A second factor is required of everyone at a group of hosts, and elsewhere only of the enrolled.
+/// The attack: a stolen password that enrolls elsewhere, where none is required, for such a host.
+#[test]
+fn a_required_group_of_hosts_admits_no_one_without_a_second_factor() {
+    const POLICY: &str = "[policy]\nrequired_hosts = [\"%production\"]\n\
+                          [host_group]\nproduction = [\"db1\"]\n";
+    let (mut test, _) = alice(POLICY);
+    let home = remote("192.0.2.7");
+    for (host, of_alice, of_bob) in [
+        ("db1", Requirement::Code, Requirement::Enrollment),
+        ("web1", Requirement::Code, Requirement::Nothing),
+    ] {
+        let joined = joins(&mut test.engine, host);
+        for (user, expected) in [("alice", of_alice), ("bob", of_bob)] {
+            let found = joined.run(
+                &mut test.engine,
+                user,
+                &home,
+                Phase::After,
+                |engine, context| {
+                    let found = engine.verification().find_pam_requirement(context, NOW);
+                    found.unwrap().requirement
+                },
+            );
+            assert_eq!(found, expected, "{user} on {host}");
+        }
+    }
+    // and so the first enrollment needs an administrator's one-time code, wherever it is begun
+    assert!(test.engine.policy().is_required(&name("bob")).unwrap());
+    let (mut elsewhere, _) = alice("");
+    assert!(!elsewhere.engine.policy().is_required(&name("bob")).unwrap());
+}
+
 /// Connects over loopback with real TLS, and returns what the server sees of the host's key, or the
 /// host's error.
 fn meets(

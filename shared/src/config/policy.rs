@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     pub required: RequiredAccounts,
+    /// Hosts of a fleet where everyone must have a second factor, whatever `required` says.
+    pub required_hosts: HostList,
     /// Enrollment grace period after the first sign-in.
     pub enroll_within: Duration<0, 7_776_000>,
     pub self_enroll: SelfEnroll,

@@ -77,6 +77,40 @@ fn the_policy_of_the_server_applies_with_the_groups_of_the_host() {
     assert_contains(&screen, "This account needs a second factor and has none");
 }
 
+/// A second factor is required of everyone at a group of hosts, and elsewhere only of the enrolled. Also
+/// a service file of the guard asks the policy of the host.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_group_of_hosts_can_require_a_second_factor_of_everyone() {
+    let (host, server) = joined_host();
+    let (alice, bob) = (host.person("alice"), host.person("bob"));
+    let phone = server.enrols("alice");
+    let group = |hosts: &str| {
+        format!(
+            "[policy]\nrequired_hosts = [\"%production\"]\n[host_group]\nproduction = [{hosts}]\n"
+        )
+    };
+    server.configure(&group("\"db1\""));
+    bob.with_key().enters();
+    assert_contains(
+        server.call("check").run().all(),
+        "names hosts that have not joined: db1",
+    );
+    server.configure(&group("\"db1\", \"WEB1\""));
+    let screen = bob.with_key().is_turned_away();
+    assert_contains(&screen, "This account needs a second factor and has none");
+    host.journal
+        .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
+    alice.with_key().enters_with(&phone.code());
+    // a typo is refused, and what was in force stays in force
+    server.configure("[policy]\nrequired_hosts = [\"%prod\"]\n[host_group]\nproduction = []\n");
+    bob.with_key().is_turned_away();
+    assert_contains(
+        server.call("check").refuses().all(),
+        "names the group of hosts \"prod\", which [host_group] does not have",
+    );
+}
+
 /// The first server is gone, then hangs: the second decides, and the code is used up for both.
 #[test]
 #[ignore = "needs the test host: tests/run"]

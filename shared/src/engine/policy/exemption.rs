@@ -90,7 +90,8 @@ impl AccountPolicy<'_> {
     }
 
     /// Returns whether the policy requires a second factor of an account that has none, where no
-    /// exemption applies.
+    /// exemption applies: here, or at a host of a fleet. Otherwise a stolen password could enroll
+    /// here for the hosts that require it.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.engine.load_policy_facts(name)?.groups;
         let groups = self.load_policy_groups(name, &kept)?;
@@ -103,7 +104,11 @@ impl AccountPolicy<'_> {
             host: None,
         };
         let policy = &self.engine.config.policy;
-        Ok(policy.evaluate_requirement(&subject, Enrolled::No) == Requirement::Enrollment)
+        Ok(match policy.evaluate_requirement(&subject, Enrolled::No) {
+            Requirement::Code | Requirement::Enrollment => true,
+            Requirement::Nothing => policy.requires_at_some_host(),
+            Requirement::Exempt(_) => false,
+        })
     }
 
     /// Returns whether this account is an administrator and no administrator has a second factor.

@@ -103,7 +103,7 @@ fn a_group_of_hosts_can_require_a_second_factor_of_everyone() {
         .says("refused cause=not-enrolled address=127.0.0.1 service=sshd user=\"bob\"");
     alice.with_key().enters_with(&phone.code());
     // a typo is refused, and what was in force stays in force
-    server.configure("[policy]\nrequired_hosts = [\"%prod\"]\n[host_group]\nproduction = []\n");
+    server.writes_config("[policy]\nrequired_hosts = [\"%prod\"]\n[host_group]\nproduction = []\n");
     bob.with_key().is_turned_away();
     assert_contains(
         server.call("check").refuses().all(),

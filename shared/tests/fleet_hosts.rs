@@ -1,17 +1,21 @@
 //! Hosts of a fleet: invitations, keys, what a host may state, and TLS between a host and a server.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "test_store/mail_delivery.rs"]
+mod mail_delivery;
 mod test_store;
 
+use mail_delivery::{MAIL, has_mail};
 use postern_shared::account::host::{HostName, JoinedHost};
+use postern_shared::account::second_factor::MailStatus;
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::InputReading;
 use postern_shared::crypto::fleet_authority::{HostKey, HostPublicKey, TlsIdentity};
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::{
-    AdministrationError, Engine, EngineError, HostError, MarkRefusal, PamContext, PamVerification,
-    PromptEnrollment, Requester,
+    AdministrationError, Engine, EngineError, HostError, MailRequest, MarkRefusal, PamContext,
+    PamVerification, PromptEnrollment, Requester,
 };
 use postern_shared::fleet::connection::FleetConnection;
 use postern_shared::fleet::tls;
@@ -429,6 +433,38 @@ fn an_exemption_of_hosts_applies_there_and_not_on_the_server() {
         .requirement_at_service(&name("alice"), "sshd", &none)
         .unwrap();
     assert_eq!(here.0, Requirement::Code);
+}
+
+/// A code is mailed on the request of a host only where the policy says so.
+#[test]
+fn a_host_has_codes_mailed_only_where_the_policy_names_it() {
+    let policy =
+        format!("{MAIL}[policy]\nmail_hosts = [\"%desk\"]\n[host_group]\ndesk = [\"web1\"]\n");
+    let (mut test, _) = alice(&policy);
+    has_mail(&mut test, "alice", "alice@example.com", NOW);
+    let home = remote("192.0.2.7");
+    let later = Timestamp(NOW.0 + 600);
+    for (host, may) in [("web1", true), ("db1", false)] {
+        let joined = joins(&mut test.engine, host);
+        let engine = &mut test.engine;
+        joined.run(engine, "alice", &home, Phase::After, |engine, context| {
+            let found = engine.verification().find_pam_requirement(context, later);
+            assert_eq!(found.unwrap().mail == MailStatus::On, may, "{host}");
+            let mailed = engine.verification().mail_pam_code(context, later);
+            match (mailed, may) {
+                (Ok(MailRequest::Queued(_)), true) => {}
+                (Err(AdministrationError::NotOnHost(refused)), false) => {
+                    assert_eq!(refused, host_name("db1"));
+                }
+                _ => panic!("{host}"),
+            }
+        });
+        // before the first factor, nothing is mailed at any host
+        joined.run(engine, "alice", &home, Phase::Before, |engine, context| {
+            let mailed = engine.verification().mail_pam_code(context, later);
+            assert!(!matches!(mailed, Ok(MailRequest::Queued(_))), "{host}");
+        });
+    }
 }
 
 /// A second factor is required of everyone at a group of hosts, and elsewhere only of the enrolled.

@@ -59,6 +59,7 @@ impl Config {
         let named = [
             (&["policy", "required_hosts"], &mut policy.required_hosts),
             (&["policy", "enroll_hosts"], &mut policy.enroll_hosts),
+            (&["policy", "mail_hosts"], &mut policy.mail_hosts),
             (
                 &["policy", "sk_keys_without_server"],
                 &mut policy.sk_keys_without_server,

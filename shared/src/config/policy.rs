@@ -25,6 +25,8 @@ pub struct PolicyConfig {
     pub exempt: Vec<Exemption>,
     /// Hosts of a fleet where a user without a second factor may enroll at a prompt.
     pub enroll_hosts: HostList,
+    /// Hosts of a fleet at whose prompts a user may have a code mailed.
+    pub mail_hosts: HostList,
     /// Hosts of a fleet where an sshd login with a FIDO security key passes while no server answers.
     pub sk_keys_without_server: HostList,
 }

@@ -139,6 +139,9 @@ pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 pub const ENROLLED_CAUSE: &str = "enrolled";
 
 /// Shown above secret, otpauth URI and QR code at the prompt.
+/// Shown where a user asks for a code by mail, and this host of a fleet may not have one mailed.
+pub const NO_MAIL_ON_HOST: &str = "No code is mailed from this host; type a code of your authenticator, a recovery code, or a code that the web sign-in has mailed to you";
+
 pub const ENROLLMENT_INTRODUCTION: &str = "Set up your second factor now: scan the code with an authenticator app, or type the secret into it.";
 
 /// Prompt below the QR code.

@@ -1,9 +1,11 @@
 //! A host without a store: sshd there, and servers that decide.
 
+use crate::mail::codes::PLAIN;
 use std::fs;
 use std::path::Path;
 use testhost::{
-    CONFIG, FleetServer, Host, KEY, Postern, STORE, assert_contains, assert_lacks, wait_until,
+    CONFIG, FleetServer, Host, KEY, MailServer, Postern, STORE, assert_contains, assert_lacks,
+    wait_until,
 };
 
 /// Makes the test host one without store and master key, with a posternd.
@@ -109,6 +111,53 @@ fn a_group_of_hosts_can_require_a_second_factor_of_everyone() {
         server.call("check").refuses().all(),
         "names the group of hosts \"prod\", which [host_group] does not have",
     );
+}
+
+/// Codes by mail at a prompt of a host: only where the policy names the host. Elsewhere the user reads
+/// where a code can be had; one that was mailed elsewhere is accepted everywhere.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_prompt_on_a_host_has_a_code_mailed_where_the_policy_says_so() {
+    const OFFER: &str = "Type m for a code by mail.";
+    let (host, server) = joined_host();
+    let mail_server = MailServer::start();
+    let alice = host.person("alice");
+    server.enrols("alice");
+    server.configure(PLAIN);
+    server.call("email set alice alice@example.test").does();
+    let confirmation = mail_server.got();
+    server
+        .call("email confirm alice")
+        .types(&confirmation.code())
+        .does();
+    host.clock.forward(60);
+
+    let mut terminal = alice.with_key().connects();
+    let screen = terminal.expect("Verification code: ").screen();
+    assert_lacks(&screen, OFFER);
+    terminal
+        .types("m")
+        .expect("No code is mailed from this host")
+        .expect("Verification code: ");
+    mail_server.got_nothing();
+
+    server.configure(&format!("{PLAIN}[policy]\nmail_hosts = [\"web1\"]\n"));
+    let mut offered = alice.with_key().connects();
+    offered.expect(OFFER).expect("Verification code: ");
+    offered
+        .types("m")
+        .expect("A code is on its way to a•••@example.test")
+        .expect("Verification code: ");
+    let mail = mail_server.got();
+    // at the prompt that had offered none
+    terminal.types(&mail.code());
+    assert!(terminal.ends().entered());
+    host.journal
+        .says("accepted cause=mailed-code address=127.0.0.1 service=sshd user=\"alice\"");
+    assert_contains(server.audit_log(), "127.0.0.1 on web1");
+    offered
+        .types(&mail.code())
+        .expect("That code was used already");
 }
 
 /// The first server is gone, then hangs: the second decides, and the code is used up for both.

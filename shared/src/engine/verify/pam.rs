@@ -10,6 +10,7 @@
 use super::auth_token::EarlyAcceptance;
 use super::evaluation::refuse_revoked_host;
 use super::pam_context::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification};
+use crate::account::host::JoinedHost;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -65,10 +66,9 @@ impl Verification<'_> {
         let (at, membership) = self
             .engine
             .load_account_with_policy_facts(context.account)?;
-        // any host could have mail sent to every account
-        let mail = match origin.host() {
-            Some(_) => MailStatus::Off,
-            None => membership.mail,
+        let mail = match self.may_mail(&origin) {
+            true => membership.mail,
+            false => MailStatus::Off,
         };
         let requirement = self.policy_requirement(&request, completed_methods, membership)?;
         let mark = match requirement {
@@ -237,11 +237,20 @@ impl Verification<'_> {
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
-        if let Requester::Host(host) = context.requester {
+        if let (Some(host), false) = (origin.host(), self.may_mail(&origin)) {
             return Err(AdministrationError::NotOnHost(host.name.clone()));
         }
+        self.refuse_revoked_host(&origin, now)?;
         let request = context.verification_request(&origin, phase);
         Ok(self.engine.mail().mail_code(&request, None, now)?)
+    }
+
+    /// Whether a code may be requested from here. A hostile host could have mail sent to every account,
+    /// and each mail replaces the code of the one before, at other hosts and at the web, too.
+    fn may_mail(&self, origin: &Origin) -> bool {
+        let policy = &self.engine.config.policy;
+        let may = |host: &JoinedHost| policy.mail_hosts.contains(&host.name);
+        origin.host().is_none_or(may)
     }
 
     /// Returns origin and phase as far as the host is trusted to state them.

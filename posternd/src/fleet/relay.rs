@@ -97,8 +97,11 @@ pub fn relay(
                 connection.connection.close();
                 last = format!("{url}: {error}");
                 if shown {
-                    may_decide = false;
-                    break;
+                    servers.set_back(&url);
+                    let process = HostProcess::find(0);
+                    let host = RemoteHost::new(module, transaction, process, EngineAccess::Store);
+                    offline::deny_ended(&host, &last);
+                    return host.end(PamFunctionResult::Denied(Denial::Unavailable));
                 }
                 match connection.was_idle {
                     // the server may have restarted since

@@ -186,6 +186,51 @@ fn another_server_decides_while_one_is_gone_or_hangs() {
     alice.with_key().enters_with(&phone.code());
 }
 
+/// A server that is killed between its prompt and its result: the user reads what happened, and the next
+/// attempt goes to another server at once. The code that was typed did not reach the first one, or is
+/// used up for both.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_server_that_ends_in_the_middle_of_a_conversation_is_named_and_another_decides() {
+    const ENDED: &str = "The server that was to check your code has ended the connection";
+    let host = host_without_store();
+    let mut first = FleetServer::start("one", 7443);
+    let second = FleetServer::beside(&first, "two", 7444);
+    join(&[&first, &second], "web1");
+    let alice = host.person("alice");
+    let phone = first.enrols("alice");
+    alice.with_key().enters_with(&phone.code());
+
+    // killed while the user types
+    host.clock.forward(30);
+    let mut terminal = alice.with_key().up_to_the_code();
+    first.crashes();
+    terminal.types(&phone.code());
+    let ended = terminal.ends();
+    assert!(!ended.entered(), "{}", ended.transcript);
+    assert_contains(&ended.transcript, ENDED);
+    host.journal
+        .says("refused cause=no-server address=127.0.0.1 service=sshd user=\"alice\"");
+    // it never left the host, and the other server accepts it
+    alice.with_key().enters_with(&phone.code());
+
+    // silent with the code in its hands, and killed then
+    first.restarts();
+    host.clock.forward(30);
+    second.hangs();
+    let mut terminal = alice.with_key().up_to_the_code();
+    first.hangs();
+    second.goes_on();
+    terminal.types(&phone.code());
+    first.crashes();
+    let ended = terminal.ends();
+    assert!(!ended.entered(), "{}", ended.transcript);
+    assert_contains(&ended.transcript, ENDED);
+    // it had verified nothing
+    alice.with_key().enters_with(&phone.code());
+    assert_lacks(host.posternd().log(), "panicked");
+}
+
 /// Without posternd on the host, the module starts `posternd --stdio`, which relays too.
 #[test]
 #[ignore = "needs the test host: tests/run"]

@@ -74,10 +74,10 @@ fn serve(sockets: ListeningSockets) -> io::Result<()> {
     let servers = FleetServers::start(DEFAULT_PATH.into())?;
     FleetSocket::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
-        serve_hosts(&mut daemon, listener, servers)?;
+        serve_hosts(&mut daemon, listener, servers.clone())?;
     }
     if let Some(listener) = sockets.pam {
-        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut daemon, listener)?;
+        UserSocket::new(Path::new(DEFAULT_PATH), servers).serve(&mut daemon, listener)?;
     }
     let served = daemon.run();
     mail.end();

@@ -6,7 +6,9 @@ mod mail_delivery;
 mod test_store;
 
 use mail_delivery::{MAIL, has_mail};
+use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::host::{HostName, JoinedHost};
+use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::MailStatus;
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::completed_methods::CompletedMethods;
@@ -433,6 +435,80 @@ fn an_exemption_of_hosts_applies_there_and_not_on_the_server() {
         .requirement_at_service(&name("alice"), "sshd", &none)
         .unwrap();
     assert_eq!(here.0, Requirement::Code);
+}
+
+/// The attacks: a process of a user's own on a host asks about another account, claims an address, a
+/// service and methods that exempt, uses a mark of root's, and would enroll or end sessions.
+#[test]
+fn a_users_own_process_on_a_host_counts_for_the_user_alone() {
+    let policy = "[policy]\nenroll_hosts = [\"web1\"]\nmail_hosts = [\"web1\"]\n\
+                  [[policy.exempt]]\nservices = [\"sshd\"]\n\
+                  [[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]\n";
+    let (mut test, app) = alice(policy);
+    let web1 = joins(&mut test.engine, "web1");
+    let home = remote("192.0.2.7");
+    let (own, other) = (name("alice"), name("bob"));
+    let engine = &mut test.engine;
+    let run = |engine: &mut Engine,
+               user: &UserName,
+               operation: &mut dyn FnMut(&mut Engine, PamContext<'_>)| {
+        web1.run(engine, "alice", &home, Phase::Before, |engine, context| {
+            let requester = Requester::HostUser {
+                host: &web1.host,
+                name: user,
+                uid: 1000,
+            };
+            operation(
+                engine,
+                PamContext {
+                    requester,
+                    ..context
+                },
+            );
+        });
+    };
+    run(engine, &other, &mut |engine, context| {
+        let asked = engine.verification().find_pam_requirement(context, NOW);
+        assert!(matches!(asked, Err(AdministrationError::NotTrusted(user)) if user == other));
+        let typed = code_of(&app, 0);
+        let verified =
+            engine
+                .verification()
+                .verify_pam_input(context, &typed, InputReading::Whole, NOW);
+        assert!(matches!(verified, Err(AdministrationError::NotTrusted(_))));
+    });
+    let of_root = web1
+        .verifies(engine, &home, &code_of(&app, 0), NOW)
+        .unwrap();
+    let (_, of_root) = of_root.result.unwrap().into_parts();
+    let later = Timestamp(NOW.0 + 30);
+    run(engine, &own, &mut |engine, context| {
+        let asked = engine.verification().find_pam_requirement(context, later);
+        assert_eq!(asked.unwrap().requirement, Requirement::Code);
+        let begun = engine
+            .enrollment()
+            .begin_prompt_enrollment(context, None, later);
+        assert!(matches!(begun, Ok(PromptEnrollment::Refused(_))));
+        let changed = engine
+            .verification()
+            .end_for_changed_password(context, later);
+        assert!(matches!(changed, Err(AdministrationError::NotOnHost(_))));
+        let mark = of_root.as_ref().unwrap();
+        let opened = engine.verification().verify_auth_mark(context, mark, later);
+        assert_eq!(opened.unwrap().unwrap_err(), MarkRefusal::Invalid);
+        let typed = code_at(&app, 0, later);
+        let verified =
+            engine
+                .verification()
+                .verify_pam_input(context, &typed, InputReading::Whole, later);
+        assert!(verified.unwrap().result.is_ok());
+    });
+    let filter = EventFilter {
+        kind: Some(EventKind::Accepted),
+        ..EventFilter::default()
+    };
+    let accepted = engine.audit_log().newest_events(&filter, None, 1).unwrap();
+    assert_eq!(accepted[0].1.origin, "local user alice on web1");
 }
 
 /// A code is mailed on the request of a host only where the policy says so.

@@ -70,6 +70,7 @@ mod hosts {
     mod ansible;
     mod attacks;
     pub(crate) mod break_glass;
+    mod lockers;
     pub(crate) mod sign_in;
 }
 /// The gate as a process: checks, units, floods.

@@ -11,7 +11,7 @@ use super::service::Daemon;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
-use crate::fleet::{FleetServers, relay, relay_here};
+use crate::fleet::{FleetServers, RelayedModule, relay, relay_here};
 use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::Engines;
@@ -167,7 +167,12 @@ fn converse(
     let in_force = CONFIGURATION.load_config(Path::new(DEFAULT_PATH));
     let fleet = in_force.as_ref().map(|in_force| &in_force.config.fleet);
     if let Some(fleet) = fleet.ok().filter(|fleet| relay_here(fleet, &transaction)) {
-        return relay(stream, *transaction, id, fleet, &servers);
+        let module = RelayedModule {
+            stream,
+            id,
+            user_log: None,
+        };
+        return relay(module, *transaction, fleet, &servers);
     }
     let process = HostProcess::find(peer.process).in_transaction(id);
     let access = EngineAccess::Worker(worker);

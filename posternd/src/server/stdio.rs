@@ -5,7 +5,7 @@
 //! MUST drop root before it opens key or store, and before it reads anything of the module's.
 
 use super::relayed_hook::{self, PATIENCE, greet};
-use crate::fleet::{FleetServers, relay, relay_here};
+use crate::fleet::{FleetServers, RelayedModule, relay, relay_here};
 use crate::pam::hooks::{EngineAccess, LogFields};
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::Engines;
@@ -100,7 +100,12 @@ fn converse(
     let fleet = configuration.as_ref().ok().map(|read| &read.config.fleet);
     if let Some(fleet) = fleet.filter(|fleet| relay_here(fleet, &transaction)) {
         let servers = FleetServers::default();
-        relay(stream, *transaction, id, fleet, &servers)?;
+        let module = RelayedModule {
+            stream,
+            id,
+            user_log: None,
+        };
+        relay(module, *transaction, fleet, &servers)?;
         // no daemon may be there to do it
         servers.synchronize(fleet);
         return Ok(());

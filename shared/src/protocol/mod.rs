@@ -22,6 +22,7 @@ pub mod host_password;
 mod instruction;
 mod opening;
 mod pam_function;
+mod release;
 mod reply;
 pub mod status;
 mod typed;

@@ -17,7 +17,7 @@ fn connect(config: &Path) -> UnixStream {
     let (peer, daemon) = UnixStream::pair().unwrap();
     peer.set_read_timeout(Some(std::time::Duration::from_secs(30)))
         .unwrap();
-    UserSocket::new(config).meet(daemon);
+    UserSocket::new(config, FleetServers::default()).meet(daemon);
     peer
 }
 

@@ -46,6 +46,13 @@ pub enum Requester<'a> {
     /// A host of a fleet, for a PAM conversation. What it states counts on that host only, and it may
     /// change no account.
     Host(&'a JoinedHost),
+    /// A user of a host of a fleet, for a PAM conversation of a process of the user's own, about the
+    /// account of the same name. The user may change no account.
+    HostUser {
+        host: &'a JoinedHost,
+        name: &'a UserName,
+        uid: u32,
+    },
 }
 
 impl Requester<'_> {
@@ -54,7 +61,7 @@ impl Requester<'_> {
             Requester::Root(name) => name,
             Requester::Owner { name, .. } => name.as_str(),
             Requester::SteppedUp(session, _) => session.name.as_str(),
-            Requester::Host(host) => host.name.as_str(),
+            Requester::Host(host) | Requester::HostUser { host, .. } => host.name.as_str(),
         }
     }
 
@@ -65,13 +72,16 @@ impl Requester<'_> {
             Requester::SteppedUp(session, origin) => {
                 Principal::Session(&session.name, origin, session.id)
             }
-            Requester::Host(host) => Principal::Command(host.name.as_str()),
+            Requester::Host(host) | Requester::HostUser { host, .. } => {
+                Principal::Command(host.name.as_str())
+            }
         }
     }
 
-    /// Returns whether the requester is a local user and the account is the user's own.
+    /// Returns whether the requester is a user of this host, or of one of a fleet, and the account is
+    /// the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
-        matches!(self, Requester::Owner { name, .. } if *name == account)
+        matches!(self, Requester::Owner { name, .. } | Requester::HostUser { name, .. } if *name == account)
     }
 
     /// Returns an error unless the requester is root or owns the account.
@@ -86,7 +96,9 @@ impl Requester<'_> {
             Requester::SteppedUp(session, _) if session.name != *account => {
                 Err(AdministrationError::NotOwn(session.name.clone()))
             }
-            Requester::Host(host) => Err(AdministrationError::NotOnHost(host.name.clone())),
+            Requester::Host(host) | Requester::HostUser { host, .. } => {
+                Err(AdministrationError::NotOnHost(host.name.clone()))
+            }
             Requester::Owner { .. } | Requester::SteppedUp(..) | Requester::Root(_) => Ok(()),
         }
     }
@@ -98,7 +110,10 @@ impl Requester<'_> {
         snapshot: &AccountSnapshot,
     ) -> TokenRecipient<'b> {
         let parent = match self {
-            Requester::Root(_) | Requester::Owner { .. } | Requester::Host(_) => TokenParent::Peer,
+            Requester::Root(_)
+            | Requester::Owner { .. }
+            | Requester::Host(_)
+            | Requester::HostUser { .. } => TokenParent::Peer,
             Requester::SteppedUp(session, _) => TokenParent::session(session),
         };
         TokenRecipient {
@@ -115,6 +130,7 @@ impl Requester<'_> {
             Requester::Owner { uid, .. } => TokenHolder::User(*uid),
             Requester::SteppedUp(session, _) => TokenHolder::Session(session.id),
             Requester::Host(host) => TokenHolder::Host(host.number),
+            Requester::HostUser { host, uid, .. } => TokenHolder::HostUser(host.number, *uid),
         }
     }
 }

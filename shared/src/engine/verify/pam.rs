@@ -141,8 +141,10 @@ impl Verification<'_> {
                 let mut refused = PamRefusal::from(refusal);
                 // A hint about a future code could be used later, and the user of this process may
                 // be the one who guesses.
-                if let (Refusal::Ahead { .. }, Requester::Owner { .. }) =
-                    (refusal, context.requester)
+                if let (
+                    Refusal::Ahead { .. },
+                    Requester::Owner { .. } | Requester::HostUser { .. },
+                ) = (refusal, context.requester)
                 {
                     refused.cause = Refusal::Wrong.to_string();
                 }
@@ -213,7 +215,7 @@ impl Verification<'_> {
         let (origin, _) = self.trusted_claims(context)?;
         // Any process of the user's could end all that is open, also of the own account: no
         // password is shown.
-        if let Requester::Host(host) = context.requester {
+        if let Some(host) = origin.host() {
             return Err(AdministrationError::NotOnHost(host.name.clone()));
         }
         if let Requester::Owner { name, .. } = context.requester {
@@ -287,6 +289,11 @@ impl Verification<'_> {
             Requester::Owner { .. } => Ok((claimed.clone().without_key(), phase)),
             Requester::Root(_) => Ok((claimed.clone(), phase)),
             Requester::Host(host) => Ok((claimed.clone().on_host(host), phase)),
+            Requester::HostUser { host, name, .. } if name == account => {
+                let origin = Origin::Local(name.to_string()).on_host(host);
+                Ok((origin, Phase::After))
+            }
+            Requester::HostUser { name, .. } => Err(AdministrationError::NotTrusted(name.clone())),
         }
     }
 

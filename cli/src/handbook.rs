@@ -9,6 +9,7 @@ mod generated;
 mod links;
 mod manual_pages;
 mod reference;
+mod standards;
 #[path = "../../shared/tests/shipped/test_names.rs"]
 mod test_names;
 

@@ -10,6 +10,7 @@
 //! - `fleet`: a host without a store, and its servers.
 //! - `gate`: proxies and certificate. `policy`, `mail`, `clock`.
 //! - `report`: runs them all.
+//! - `profile`: compares the configuration with what a standard needs.
 //! - `url`: attacks an application through its real proxy, from outside.
 //!
 //! MUST NOT change the machine.
@@ -22,6 +23,7 @@ mod fleet;
 mod machine;
 mod mail;
 mod policy;
+pub(crate) mod profile;
 mod report;
 mod store;
 pub(crate) mod url;

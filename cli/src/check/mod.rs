@@ -3,6 +3,7 @@
 //!
 //! - `finding`: one line of the report.
 //! - `machine`: the facts: files, users, sockets, processes, output of commands.
+//! - `installation`: whether packages were installed, for the remedies.
 //! - `configuration`: postern.toml and the files it names. `postern edit` and `check --keep` share
 //!   its validation.
 //! - `store`: key file and store. `daemons`: posternd and the gate.
@@ -20,6 +21,7 @@ pub(crate) mod configuration;
 mod daemons;
 mod finding;
 mod fleet;
+mod installation;
 mod machine;
 mod mail;
 mod policy;

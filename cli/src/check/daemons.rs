@@ -106,6 +106,11 @@ fn gate(machine: &Machine, config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Whether posternd runs on this machine.
+pub(crate) fn posternd_runs() -> bool {
+    !Machine::real().daemons("posternd", POSTERND).is_empty()
+}
+
 /// Reports a daemon that does not run, runs an earlier program, or is installed in another version.
 fn program(machine: &Machine, subject: &'static str, name: &str, path: &str) -> Vec<Finding> {
     let package = match path {

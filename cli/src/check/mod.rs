@@ -49,4 +49,5 @@ mod sshd {
     pub(crate) mod settings;
 }
 
+pub(crate) use daemons::posternd_runs;
 pub(crate) use report::{AskedServices, check_machine, is_known_to_host};

@@ -133,6 +133,16 @@ const LISTED: &[(&str, &str, Evidence)] = &[
     ),
     (
         "docs/guides/monitoring.md",
+        "*/5 * * * * root postern status --metrics",
+        Followed("the_metrics_of_a_host_are_read_by_prometheus"),
+    ),
+    (
+        "docs/guides/monitoring.md",
+        "sudo cp docs/monitoring/host-alerts.yml",
+        Alike("promtool_accepts_the_alerts_and_their_tests_pass"),
+    ),
+    (
+        "docs/guides/monitoring.md",
         "# /etc/prometheus",
         NotRun("no Prometheus runs in the tests"),
     ),

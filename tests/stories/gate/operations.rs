@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 use testhost::{
     APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Web, WebClient, Wire, assert_lacks, checkout,
-    finished, reconfigure, tcp_reply, wait_until,
+    finished, handbook_shell, reconfigure, tcp_reply, wait_until,
 };
 
 const PORT: u16 = 9118;
@@ -287,6 +287,13 @@ fn promtool_accepts_the_alerts_and_their_tests_pass() {
     ] {
         let output = promtool(&words);
         assert!(output.status.success(), "{output:?}");
+    }
+    // What the page says, to the letter.
+    fs::create_dir_all("/etc/prometheus").expect("/etc can be written");
+    for file in ["alerts.yml", "host-alerts.yml"] {
+        let first = format!("sudo cp docs/monitoring/{file}");
+        let page = "docs/guides/monitoring.md";
+        finished(&mut handbook_shell(page, &first, &checkout("")));
     }
     // The attack: a rule that never fires.
     for (rules, test, expression) in [

@@ -444,7 +444,7 @@ fn a_profile_names_the_settings_that_differ_and_none_once_they_are_set() {
         "8.5.1 c: two different types of factors: policy.required is \"enrolled\"",
     );
     shell(SAVE);
-    shell("sed -i '1i policy.required = \"all\"' /etc/postern/postern.toml");
+    shell("sed -i 's/^\\[policy\\]/&\\nrequired = \"all\"/' /etc/postern/postern.toml");
     let said = Postern::call("check --profile pci").does();
     assert_contains(&said.out, "ok       pci: 8.5.1 c");
     shell("sed -i 's/pam_totp.so/pam_totp.so grace=1h/' /etc/pam.d/sshd");

@@ -361,8 +361,12 @@ fn the_line_that_the_page_shows_for_tinyauth_is_imported() {
     let text = handbook_block("docs/guides/moving.md", "otpauth://");
     let file = format!("{FOLDER}/tinyauth.uris");
     fs::write(&file, &text).expect("/run can be written");
-    let call = format!("import otpauth {file} --user alice --yes");
-    let output = Postern::call(&call).does();
+    let commands = handbook_block("docs/guides/moving.md", "sudo postern import otpauth");
+    let import = commands.lines().next().expect("the page has it");
+    let import = import
+        .replace("sudo postern ", "")
+        .replace("tinyauth.uris", &file);
+    let output = Postern::call(&format!("{import} --yes")).does();
     assert_contains(output.all(), "1 authenticator is active");
     let secret = text
         .split("secret=")

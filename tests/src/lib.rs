@@ -80,7 +80,7 @@ pub use fleet::postgres_server::PostgresServer;
 pub use fleet::topology::Fleet;
 pub use fleet::unused_codes::UnusedCodes;
 pub use handbook::{handbook_block, handbook_shell};
-pub use machine::booted::BootedHost;
+pub use machine::booted::{BootedHost, has_root};
 pub use machine::clock::{Clock, on_the_clock};
 pub use machine::disk::Disk;
 pub use machine::files::{CONFIG, KEY, STORE, STORE_FOLDER, checkout, give_to_daemons, set_mode};

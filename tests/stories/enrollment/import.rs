@@ -379,7 +379,7 @@ fn the_line_that_the_page_shows_for_tinyauth_is_imported() {
         moving: OtpKind::Time { period: 30 },
     };
     let code = generate_code(&secret, parameters, now_step(30));
-    alice.with_key().enters_with(&code.to_string());
+    alice.with_key().enters_with(&code);
 }
 
 /// Each export goes the whole way: from the file of the app or of the vendor to a login.

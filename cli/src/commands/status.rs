@@ -1,5 +1,7 @@
 //! `postern status`: shows which accounts have a second factor, since when, and in what state.
 
+pub(crate) mod metrics;
+
 use crate::backend;
 use crate::backend::Backend;
 use crate::context::Invocation;

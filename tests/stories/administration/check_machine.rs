@@ -435,6 +435,26 @@ fn the_report_has_a_form_for_scripts_and_says_what_it_could_not_see() {
 
 #[test]
 #[ignore = "needs the test host: tests/run"]
+fn a_profile_names_the_settings_that_differ_and_none_once_they_are_set() {
+    let (_host, _keys) = ssh_host();
+    let said = Postern::call("check --profile pci").refuses();
+    assert_contains(&said.out, "pci: /etc/postern/postern.toml");
+    assert_contains(
+        &said.out,
+        "8.5.1 c: two different types of factors: policy.required is \"enrolled\"",
+    );
+    shell(SAVE);
+    shell("sed -i 's/^\\[policy\\]/&\\nrequired = \"all\"/' /etc/postern/postern.toml");
+    let said = Postern::call("check --profile pci").does();
+    assert_contains(&said.out, "ok       pci: 8.5.1 c");
+    shell("sed -i 's/pam_totp.so/pam_totp.so grace=1h/' /etc/pam.d/sshd");
+    let said = Postern::call("check --profile pci").refuses();
+    assert_contains(&said.out, "fault    pci: /etc/pam.d/sshd:");
+    shell(PUT_BACK);
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
 fn enroll_says_where_the_code_is_asked_for() {
     let (host, _keys) = ssh_host();
     let said = Postern::call("enroll bob --no-confirm").does();

@@ -161,7 +161,7 @@ impl fmt::Display for PrivilegesError {
             PrivilegesError::Missing(kind, name) => {
                 write!(
                     f,
-                    "there is no {kind} {name}; create it as packaging/install does"
+                    "there is no {kind} {name}; install postern again: its package, or packaging/install, creates it"
                 )
             }
             PrivilegesError::StillRoot => write!(

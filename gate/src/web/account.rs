@@ -22,11 +22,11 @@ use crate::web::notice;
 use hyper::StatusCode;
 use postern_shared::account::name::{Label, UserName};
 use postern_shared::engine::{
-    AdministrationError, AppPasswordsAfter, Engine, LoginError, OpenedSession, Principal, Requester,
+    AdministrationError, AppPasswordsAfter, Engine, LoginError, OpenedSession, Principal,
 };
-use postern_shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::Session;
+use postern_shared::verify::origin::Origin;
 
 /// A session's owner at work, on a worker thread.
 pub(crate) struct Owner<'a> {
@@ -52,22 +52,8 @@ impl<'a> Owner<'a> {
         Principal::Session(&self.session.name, &self.client.origin, self.session.id)
     }
 
-    fn requester(&self) -> Requester<'_> {
-        Requester::SteppedUp(self.session, &self.client.origin)
-    }
-
-    /// Runs an operation of the commands. A change requires a step-up.
-    fn execute(
-        &self,
-        engine: &mut Engine,
-        operation: Operation,
-    ) -> Result<ReplyBody, AdministrationError> {
-        let account = self.session.name.clone();
-        let command = CommandRequest { account, operation };
-        let reply = engine
-            .commands()
-            .execute_request(self.requester(), &command, self.now);
-        Ok(reply?.answer)
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.client.origin
     }
 
     /// Opens a new session for this browser, after an act that revoked every session.

@@ -1,11 +1,11 @@
-//! An enrollment by a command or on the account page. `commands` verifies the code of the requester.
+//! An enrollment by a command. `commands` verifies the code of the requester.
 //! Here is the first enrollment by a user who proves the password of this host instead.
 //!
 //! It takes two steps. The caller has the host's PAM verify the password between them, without
 //! holding the engine: a verification that hangs blocks no other request.
 
-use super::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
-use super::steps::{AfterEnrollmentCode, ShownEnrollment, show_authenticator, show_enrollment};
+use super::pending::{AccountSnapshot, PendingEnrollment};
+use super::steps::{AfterEnrollmentCode, show_authenticator};
 use crate::account::name::UserName;
 use crate::credential::input::Input;
 use crate::engine::{
@@ -47,20 +47,6 @@ impl Enrollment<'_> {
         let (draft, sealed) = self.issue_draft(pending, snapshot, accepted_code, to, now)?;
         let shown = show_authenticator(&self.engine.config, &draft, sealed);
         Ok(ReplyBody::NewAuthenticator(shown))
-    }
-
-    /// Returns a begun enrollment for its requester to see again.
-    pub fn reopen_enrollment(
-        &mut self,
-        requester: Requester<'_>,
-        account: &UserName,
-        sealed: TypedText,
-        now: Timestamp,
-    ) -> Result<ShownEnrollment, AdministrationError> {
-        let draft = self
-            .open_step::<EnrollmentDraft>(&sealed, account, requester.holder(), now)?
-            .ok_or(AdministrationError::Stale)?;
-        Ok(show_enrollment(&self.engine.config, &draft, sealed))
     }
 
     /// Verifies a code of the new authenticator.

@@ -265,10 +265,6 @@ impl Verification<'_> {
             {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
-            // A session at the gate is no PAM host.
-            Requester::SteppedUp(session, _) => {
-                Err(AdministrationError::NotTrusted(session.name.clone()))
-            }
             Requester::Owner { name, .. }
                 if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) =>
             {

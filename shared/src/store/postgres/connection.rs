@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// Makes a connection to the first host that takes writes, beginning with the one that did last.
-    pub(super) fn connect(&self) -> StoreResult<ServerConnection> {
+    pub(super) fn connect(&self) -> StoreResult<DatabaseConnection> {
         let OpenedConnection {
             client,
             mut messages,
@@ -118,7 +118,7 @@ impl Server {
             }
             Poll::Pending
         }));
-        Ok(ServerConnection {
+        Ok(DatabaseConnection {
             client: Arc::new(client),
             runtime: Some(runtime),
             statements: Default::default(),
@@ -131,7 +131,7 @@ impl Server {
 
     /// Lets the next connections begin after a host that takes writes and does not answer: it may be
     /// an old primary, whose commits wait for the standby that was promoted in its place.
-    pub(super) fn pass_over(&self, connection: &ServerConnection) {
+    pub(super) fn pass_over(&self, connection: &DatabaseConnection) {
         let next = (connection.host + 1) % self.url.hosts.len().max(1);
         // unless another connection has found out already
         let _ = self.last_good.compare_exchange(
@@ -249,7 +249,7 @@ pub(super) fn with_limit<T>(
 /// A statement is sent as text when it is used first, in one round trip, and is prepared once it was
 /// used again: preparing all of them would double the round trips of a program that verifies one
 /// input and ends. They are prepared after the transaction, while no lock is held.
-pub(super) struct ServerConnection {
+pub(super) struct DatabaseConnection {
     pub(super) client: Arc<Client>,
     /// Runs only while a statement is waited for. `None` once the connection is dropped.
     runtime: Option<Runtime>,
@@ -280,7 +280,7 @@ enum Uses {
     Prepared(Statement),
 }
 
-impl Drop for ServerConnection {
+impl Drop for DatabaseConnection {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // a plain drop may not be done where asynchronous code runs
@@ -289,7 +289,7 @@ impl Drop for ServerConnection {
     }
 }
 
-impl ServerConnection {
+impl DatabaseConnection {
     fn runtime(&self) -> &Runtime {
         self.runtime
             .as_ref()

@@ -22,7 +22,7 @@ pub(super) type Messages =
     Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send>;
 
 /// An open connection that waits for notifications.
-pub(in crate::store) struct Listener {
+pub(in crate::store) struct NotificationListener {
     messages: Messages,
     /// Closes the connection when it is dropped.
     _client: Client,
@@ -30,8 +30,8 @@ pub(in crate::store) struct Listener {
     runtime: Option<Runtime>,
 }
 
-impl Listener {
-    pub(in crate::store) fn connect(server: &Server) -> StoreResult<Listener> {
+impl NotificationListener {
+    pub(in crate::store) fn connect(server: &Server) -> StoreResult<NotificationListener> {
         let OpenedConnection {
             client,
             mut messages,
@@ -56,7 +56,7 @@ impl Listener {
             })
             .await
         });
-        let listener = Listener {
+        let listener = NotificationListener {
             messages,
             _client: client,
             runtime: Some(runtime),
@@ -103,7 +103,7 @@ fn connection_lost(end: Option<Result<AsyncMessage, Error>>) -> StoreError {
     }
 }
 
-impl Drop for Listener {
+impl Drop for NotificationListener {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // a plain drop may not be done where asynchronous code runs

@@ -11,7 +11,6 @@ use crate::credential::input::Input;
 use crate::engine::{
     AdministrationError, COMMAND, ChargedAttempt, Enrollment, Requester, VerificationRequest,
 };
-use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{
     AuthenticatorKind, EngineReply, EnrollmentOperation, ReplyBody, TypedText,
 };
@@ -139,12 +138,9 @@ impl Enrollment<'_> {
             PendingEnrollment::from_operation(&self.engine.config, request.name, operation)?;
         self.check_enrollment(&pending)?;
         // The peer runs a process as this user, so it has signed in on this host.
-        match self.engine.policy().enrollment_requirement(request, now)? {
-            EnrollmentRequirement::None => Ok(()),
-            EnrollmentRequirement::OneTimeCode => {
-                Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
-            }
-        }
+        self.engine
+            .policy()
+            .refuse_without_one_time_code(request, now)
     }
 }
 

@@ -89,6 +89,20 @@ impl AccountPolicy<'_> {
         Ok(policy.enrollment_requirement(request.origin.certain_address()))
     }
 
+    /// Refuses what the first factor alone permits, where an enrollment requires a one-time code.
+    pub(in crate::engine) fn refuse_without_one_time_code(
+        &mut self,
+        request: &VerificationRequest<'_>,
+        now: Timestamp,
+    ) -> Result<(), AdministrationError> {
+        match self.enrollment_requirement(request, now)? {
+            EnrollmentRequirement::None => Ok(()),
+            EnrollmentRequirement::OneTimeCode => {
+                Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
+            }
+        }
+    }
+
     /// Returns whether the policy requires a second factor of an account that has none, where no
     /// exemption applies.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {

@@ -157,16 +157,15 @@ pub(crate) async fn show_confirmation(
 pub(crate) fn show_sessions_ended(
     request: &RequestContext<'_>,
     ended: &ContinuedSession,
-    title: &str,
-    line: String,
+    [title, line]: [String; 2],
 ) -> HttpReply {
     let notice = request.language.app_passwords(ended.app_passwords);
     let lines: Vec<String> = std::iter::once(line).chain(notice).collect();
     match ended.is_signed_in() {
         true => request.with_tokens(
-            notice::show_done(request, title, &lines),
+            notice::show_done(request, &title, &lines),
             &ended.tokens(request),
         ),
-        false => notice::show_notice(request, StatusCode::OK, title, &lines),
+        false => notice::show_notice(request, StatusCode::OK, &title, &lines),
     }
 }

@@ -197,9 +197,9 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageF
     match confirm_authenticator(request, token, code).await? {
         ConfirmedAuthenticator::Refused(why) => Err(ActRefused::code(request.language, why).into()),
         ConfirmedAuthenticator::Activated(ended) => {
-            let line = request.text("authenticator-added-line");
             let title = request.text("authenticator-added");
-            Ok(account::show_sessions_ended(request, &ended, &title, line))
+            let text = [title, request.text("authenticator-added-line")];
+            Ok(account::show_sessions_ended(request, &ended, text))
         }
     }
 }
@@ -222,7 +222,7 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm
     let name = name.map_err(|_| ActRefused::invalid_value(request.text("name-invalid")))?;
     let step_up = step_up::verify_form(request, form).await?;
     let ended = remove_authenticator(request, step_up, name).await?;
-    let line = request.text("authenticator-removed-line");
     let title = request.text("authenticator-removed");
-    Ok(account::show_sessions_ended(request, &ended, &title, line))
+    let text = [title, request.text("authenticator-removed-line")];
+    Ok(account::show_sessions_ended(request, &ended, text))
 }

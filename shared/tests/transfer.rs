@@ -280,7 +280,7 @@ fn no_number_is_given_twice() {
 }
 
 #[test]
-fn whoever_has_the_old_store_open_or_opens_it_is_refused_with_its_new_place() {
+fn a_process_that_has_the_old_store_open_or_opens_it_is_refused_with_its_new_place() {
     for way in ways() {
         let mut test = Move::new(way, "");
         let app = test.from.enrols("alice");

@@ -529,7 +529,7 @@ fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
     listener.set_nonblocking(true).unwrap();
     let asked = std::rc::Rc::new(Cell::new(0));
     let (seen, waiting) = (std::rc::Rc::clone(&asked), listener.try_clone().unwrap());
-    let nobody_waits = move || {
+    let no_user_waits = move || {
         let connected = waiting.accept();
         assert_eq!(
             connected.map(drop).unwrap_err().kind(),
@@ -538,7 +538,7 @@ fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
         seen.set(seen.get() + 1);
     };
     let host = FakeHost {
-        asked_for_user: Some(Box::new(nobody_waits)),
+        asked_for_user: Some(Box::new(no_user_waits)),
         ..FakeHost::default()
     };
     assert_eq!(

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The overflow user (kernel.overflowuid), which stands for users without a number in this
+/// The overflow user (kernel.overflowuid), which represents users without a number in this
 /// namespace; on many hosts also "nobody".
 const OVERFLOW: u32 = 65534;
 
@@ -305,7 +305,7 @@ mod tests {
     /// Two thousand connections of one user end one another and no others; services have a limit
     /// of their own.
     #[test]
-    fn whoever_has_too_many_ends_the_oldest_of_their_own() {
+    fn a_user_with_too_many_ends_the_oldest_of_their_own() {
         let peers = peers_finding(find_below_2000, &[990]);
         let (ended, of_others) = (Arc::default(), Arc::default());
         let admit = |uid, ended: &Arc<AtomicUsize>| {
@@ -328,7 +328,7 @@ mod tests {
 
     /// A name service that did not reply stopped all accepting.
     #[test]
-    fn a_look_up_that_takes_its_time_stops_nobody_who_is_known() {
+    fn a_slow_look_up_stops_no_user_who_is_known() {
         fn find(uid: u32) -> UserFound {
             if uid != 1000 {
                 thread::sleep(Duration::from_millis(400));

@@ -72,7 +72,7 @@ pub enum PamHook {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PamControl {
-    /// The lines of one type of a file, as if they stood here.
+    /// The lines of one type of a file, as if they were here.
     Include,
     /// The same, but `done`, `die` and jumps act within the file only.
     Substack,

@@ -101,7 +101,7 @@ fn a_finished_enrollment_is_active_without_an_account_hook() {
     home.expect_auth(&host, ENROLL, Passed);
     assert!(
         home.bob_is_enrolled(),
-        "bob believes in a second factor that nothing asks for"
+        "bob counts on a second factor that nothing asks for"
     );
 }
 

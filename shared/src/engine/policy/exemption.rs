@@ -1,7 +1,7 @@
 //! Access without a required second factor: for the enrollment grace period after the first login,
 //! and for the last administrator.
 //! An administrator is exempt while no administrator has a second factor, so that requiring one
-//! locks out nobody who could correct the configuration.
+//! locks out no one who could correct the configuration.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};

@@ -5,8 +5,6 @@
 //!
 //! MUST NOT run the program in this process: where no unit listens, mail waits.
 
-pub use super::command_unit::{CommandError, serve, serve_at};
-
 use nix::unistd::geteuid;
 use std::io;
 use std::path::Path;

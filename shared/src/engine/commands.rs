@@ -16,7 +16,7 @@ use crate::protocol::command_request::{
     FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
 };
 use crate::system::clock::Timestamp;
-use crate::verify::decision::AcceptedEnrollmentCode;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 

@@ -2,7 +2,7 @@
 //! of what was used and revoked since: what may have been is ended or counts as used, and what
 //! cannot be known is reported, for an administrator to renew.
 
-use super::replaced::ReplacedStore;
+use super::replaced::{BATCH, ReplacedStore};
 use super::writing::event;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
@@ -15,8 +15,6 @@ use crate::store::{Intent, OwnedAuthenticator, RestoredCredential, StoreError, T
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Authenticators, or recovery codes, of one transaction.
-pub(super) const BATCH: u32 = 500;
 /// Largest value of `totp.future_steps`: so many steps ahead a code may have been accepted.
 const FUTURE_STEPS: u64 = 2;
 /// Floor of a counter of which it is unknown how far it was used.
@@ -251,7 +249,7 @@ struct UsedCodes<'a, 'e> {
     replaced: Option<&'a mut ReplacedStore<'e>>,
     /// Whether the replaced store knows all of them.
     are_known: bool,
-    /// `totp.future_steps`
+    /// The value of `totp.future_steps`.
     future_steps: u64,
     now: Timestamp,
 }

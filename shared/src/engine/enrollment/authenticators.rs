@@ -20,7 +20,7 @@ use crate::verify::account::StoredRecoveryCode;
 
 /// Recovery codes that are shown once and are not valid yet.
 pub struct ShownRecoveryCodes {
-    /// Grouped for reading.
+    /// The codes in groups, for reading.
     pub codes: Vec<TypedText>,
     /// Sealed token that activates them.
     pub token: TypedText,

@@ -16,7 +16,7 @@ use crate::protocol::command_request::{
 };
 use crate::protocol::host_password::HostPasswordReply;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::AcceptedEnrollmentCode;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 

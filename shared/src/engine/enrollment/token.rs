@@ -9,7 +9,7 @@ use crate::crypto::vault::TokenKeys;
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::system::clock::Timestamp;
 use crate::token::{Token, TokenHolder, TokenKind, TokenPayload};
-use crate::verify::decision::AcceptedEnrollmentCode;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use serde::{Deserialize, Serialize};
 
 /// Condition under which an enrollment may begin.

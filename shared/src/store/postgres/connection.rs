@@ -4,7 +4,6 @@
 use super::column::OwnedValue;
 use super::dialect;
 use super::error::with_causes;
-use super::listener::Messages;
 use super::tls::VerifiedTls;
 use crate::config::{PostgresUrl, StoreConfig, read_secret_line};
 use crate::store::column::Value;
@@ -16,12 +15,14 @@ use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Error, NoTls, Row, SimpleQueryMessage, Statement,
+};
 
 /// Time limit of making a connection, which the hosts of the URL share.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -50,6 +51,10 @@ fn last_good_host(url: &PostgresUrl) -> Arc<AtomicUsize> {
     all.push((url.clone(), Arc::clone(&host)));
     host
 }
+
+/// Reads the next message of a connection.
+pub(super) type Messages =
+    Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send>;
 
 /// A connection whose messages are read by the caller, without which it does not move.
 pub(super) struct OpenedConnection {

@@ -127,7 +127,7 @@ fn log(output: Output, engine: &mut Engine, from: &StoreUrl) -> CommandResult {
     }
 }
 
-/// What was moved.
+/// A transfer that has begun: its source, and the tables that were copied.
 struct Moved {
     from: StoreUrl,
     tables: Vec<CountedTable>,

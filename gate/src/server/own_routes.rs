@@ -84,7 +84,7 @@ enum PageAccess {
 }
 
 enum PageHandler {
-    /// GET and HEAD.
+    /// A page, for GET and HEAD.
     Page(PageAccess, PageContent),
     /// POST from one of the gate's own pages; and the path of the page that shows how the form was
     /// answered.

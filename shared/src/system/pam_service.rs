@@ -7,7 +7,7 @@
 pub const SERVICE_FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 /// Size limit of one service file, in bytes.
 pub const MAX_SERVICE_FILE: u64 = 64 * 1024;
-/// Postern's module.
+/// File name of Postern's PAM module.
 pub const MODULE: &str = "pam_totp.so";
 /// Names of its options; posternd declares what they mean, and refuses any other.
 pub const MODULE_OPTIONS: [&str; 17] = [

@@ -6,8 +6,8 @@
 
 use super::enrollment::pending::{AccountSnapshot, PendingEnrollment};
 use super::{
-    AdministrationError, AppPasswordsAfter, COMMAND, Commands, Requester, VerificationRequest,
-    messages,
+    AdministrationError, AfterEnrollmentCode, AppPasswordsAfter, COMMAND, Commands, Requester,
+    VerificationRequest, messages,
 };
 use crate::account::name::UserName;
 use crate::credential::input::Input;
@@ -195,9 +195,18 @@ impl Commands<'_> {
     ) -> Result<EngineReply, AdministrationError> {
         let mut enrollment = self.engine.enrollment();
         match finish {
-            FinishOperation::Confirm { token, code } => Ok(enrollment
-                .confirm_enrollment(requester, account, token, code, now)?
-                .into()),
+            FinishOperation::Confirm { token, code } => {
+                let (holder, input) = (requester.holder(), Input::parse(code.as_bytes()));
+                match enrollment.confirm_draft(token.clone(), account, holder, &input, now)? {
+                    AfterEnrollmentCode::Confirmed { confirmed, .. } => {
+                        Ok(ReplyBody::Confirmed { token: confirmed }.into())
+                    }
+                    AfterEnrollmentCode::Refused(refusal, _) => {
+                        Ok(ReplyBody::NotConfirmed(refusal).into())
+                    }
+                    AfterEnrollmentCode::Over => Err(AdministrationError::Stale),
+                }
+            }
             FinishOperation::Activate { token } => {
                 let (holder, actor) = (requester.holder(), requester.actor());
                 enrollment

@@ -5,14 +5,13 @@
 //! holding the engine: a verification that hangs blocks no other request.
 
 use super::pending::{AccountSnapshot, PendingEnrollment};
-use super::steps::{AfterEnrollmentCode, show_authenticator};
+use super::steps::show_authenticator;
 use crate::account::name::UserName;
-use crate::credential::input::Input;
 use crate::engine::{
     AdministrationError, COMMAND, ChargedAttempt, Enrollment, Requester, VerificationRequest,
 };
 use crate::protocol::command_request::{
-    AuthenticatorKind, EngineReply, EnrollmentOperation, ReplyBody, TypedText,
+    AuthenticatorKind, EngineReply, EnrollmentOperation, ReplyBody,
 };
 use crate::protocol::host_password::HostPasswordReply;
 use crate::system::clock::Timestamp;
@@ -46,25 +45,6 @@ impl Enrollment<'_> {
         let (draft, sealed) = self.issue_draft(pending, snapshot, accepted_code, to, now)?;
         let shown = show_authenticator(&self.engine.config, &draft, sealed);
         Ok(ReplyBody::NewAuthenticator(shown))
-    }
-
-    /// Verifies a code of the new authenticator.
-    pub(in crate::engine) fn confirm_enrollment(
-        &mut self,
-        requester: Requester<'_>,
-        account: &UserName,
-        sealed: &TypedText,
-        code: &str,
-        now: Timestamp,
-    ) -> Result<ReplyBody, AdministrationError> {
-        let input = Input::parse(code.as_bytes());
-        match self.confirm_draft(sealed.clone(), account, requester.holder(), &input, now)? {
-            AfterEnrollmentCode::Confirmed { confirmed, .. } => {
-                Ok(ReplyBody::Confirmed { token: confirmed })
-            }
-            AfterEnrollmentCode::Refused(refusal, _) => Ok(ReplyBody::NotConfirmed(refusal)),
-            AfterEnrollmentCode::Over => Err(AdministrationError::Stale),
-        }
     }
 
     /// Checks a first enrollment and charges the password attempt to the throttle, before the host

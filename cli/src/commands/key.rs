@@ -3,7 +3,7 @@
 use crate::arguments::Rotate;
 use crate::context::{self, Invocation};
 use crate::key_writer::KeyWriter;
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, OutputTable, counted};
 use crate::terminal::prompt;
 use postern_shared::account::name::UserName;
 use postern_shared::crypto::vault::Renewal;
@@ -65,7 +65,7 @@ pub(super) fn rotate(run: Invocation<'_>, what: &Rotate) -> CommandResult {
     if rotated.ended.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(["account", "ended", "renew with"]);
+    let mut table = OutputTable::new(["account", "ended", "renew with"]);
     for (name, ended) in &rotated.ended {
         let commands: Vec<_> = commands(ended).map(|c| format!("{c} {name}")).collect();
         table.row([name.to_string(), list(ended), commands.join(", ")]);

@@ -18,7 +18,7 @@ use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use postern_shared::config::DEFAULT_PATH;
-use postern_shared::protocol::{FrameError, Opening, ServerState, receive};
+use postern_shared::protocol::{FrameError, GreetingState, Opening, receive};
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
@@ -64,7 +64,7 @@ pub fn serve_hosts(
             return;
         };
         let Some(place) = opening.admit_or_wait(peer.connecting(), ends(&stream)) else {
-            let _ = greet(&stream, ServerState::Busy);
+            let _ = greet(&stream, GreetingState::Busy);
             return;
         };
         let conversations = Arc::clone(&conversations);
@@ -76,7 +76,7 @@ pub fn serve_hosts(
         });
         if let Err(error) = started {
             log(format_args!("a thread cannot be started: {error}"));
-            let _ = greet(&stream, ServerState::Busy);
+            let _ = greet(&stream, GreetingState::Busy);
         }
     })
 }
@@ -134,7 +134,7 @@ fn converse(
         ));
         return Ok(());
     }
-    greet(stream, ServerState::Ready)?;
+    greet(stream, GreetingState::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let Opening::Host {
         transaction, id, ..

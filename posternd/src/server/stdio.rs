@@ -16,7 +16,7 @@ use nix::unistd::getresuid;
 use postern_shared::config::file::{self, ConfigError, CurrentConfig};
 use postern_shared::engine::privileges::{PrivilegesError, drop_root};
 use postern_shared::protocol::{
-    DecodeError, Denial, Frame, FrameError, Instruction, Opening, PamFunctionResult, ServerState,
+    DecodeError, Denial, Frame, FrameError, GreetingState, Instruction, Opening, PamFunctionResult,
     Severity, receive, send,
 };
 use postern_shared::system::admission::AdmissionClass;
@@ -41,7 +41,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
     let in_force = configuration.as_mut().ok();
     let unprivileged = drop_root(in_force.map(|in_force| &mut in_force.config));
     stream.set_read_timeout(Some(PATIENCE))?;
-    greet(&stream, ServerState::Ready)?;
+    greet(&stream, GreetingState::Ready)?;
     match unprivileged {
         Ok(()) => converse(&Arc::new(stream), process, configuration),
         Err(error) => {

@@ -25,7 +25,7 @@ use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use postern_shared::account::name;
 use postern_shared::protocol::{
-    FrameError, Opening, PamFunction, PamTransaction, ServerState, Severity, receive, send,
+    FrameError, GreetingState, Opening, PamFunction, PamTransaction, Severity, receive, send,
 };
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
@@ -125,7 +125,7 @@ impl UserSocket {
         process: i32,
         admitted: Admitted,
     ) -> Result<(), FrameError> {
-        greet(stream, ServerState::Ready)?;
+        greet(stream, GreetingState::Ready)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let opening: Opening = receive(&mut stream.as_ref())?;
         let user = &admitted.user;

@@ -231,7 +231,7 @@ impl EventKind {
         }
     }
 
-    /// Parses [`EventKind::name`].
+    /// Parses a name that [`EventKind::name`] returns.
     pub fn from_name(name: &str) -> Option<EventKind> {
         EventKind::ALL.into_iter().find(|kind| kind.name() == name)
     }

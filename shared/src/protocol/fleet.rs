@@ -235,7 +235,7 @@ impl HostRequest {
 }
 
 impl fmt::Debug for HostRequest {
-    /// Omits the secret.
+    /// Prints the fields without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             HostRequest::Conversation(_) => "Conversation(…)",

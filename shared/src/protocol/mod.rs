@@ -32,7 +32,7 @@ pub mod wire;
 pub use codec::{DecodeError, Decoder, Encoder};
 pub use command::CommandReply;
 pub use frame::{Frame, FrameError, receive, send};
-pub use greeting::{Greeting, ServerState};
+pub use greeting::{Greeting, GreetingState};
 pub use instruction::{Echo, Instruction, Severity};
 pub use opening::{Opening, PamTransaction};
 pub use pam_function::{Denial, PamFunction, PamFunctionResult};

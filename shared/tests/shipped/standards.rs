@@ -12,7 +12,7 @@ const RESULTS: [&str; 5] = ["met", "setting", "partly", "not met", "yours"];
 struct Row<'a> {
     section: &'a str,
     result: &'a str,
-    /// What stands between backticks in the last column.
+    /// Text between backticks in the last column.
     quoted: Vec<&'a str>,
 }
 

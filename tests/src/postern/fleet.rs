@@ -153,7 +153,7 @@ impl FleetServer {
         self.posternd.crash();
     }
 
-    /// Starts posternd again.
+    /// Starts posternd on this server again.
     #[track_caller]
     pub fn restarts(&mut self) {
         self.posternd.restart();

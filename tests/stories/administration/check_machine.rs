@@ -133,7 +133,7 @@ impl Drop for HiddenKeys {
     }
 }
 
-/// A host as README sets it up for SSH, where nobody has a key.
+/// A host as README sets it up for SSH, where no user has a key.
 pub(super) fn ssh_host() -> (Host, HiddenKeys) {
     let (host, keys, _) = ssh_host_with_phone();
     (host, keys)

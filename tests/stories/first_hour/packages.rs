@@ -32,7 +32,7 @@ struct People {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Earlier {
     Never,
-    /// By packaging/install.
+    /// The checkout, by packaging/install.
     FromCheckout,
 }
 

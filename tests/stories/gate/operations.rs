@@ -10,7 +10,7 @@ use testhost::{
 
 const PORT: u16 = 9118;
 
-fn watched(host: &Host) -> Web {
+fn with_metrics(host: &Host) -> Web {
     let mut web = Web::nginx(host, "");
     reconfigure(
         "[gate]\n",
@@ -47,7 +47,7 @@ fn counted(sample: &str) -> f64 {
 #[ignore = "needs the test host: tests/run"]
 fn metrics_count_what_happened_and_name_no_user() {
     let host = Host::fresh();
-    let web = watched(&host);
+    let web = with_metrics(&host);
     let (alice, phone) = host.web_user("alice");
     let client = WebClient::new();
     assert_eq!(
@@ -144,7 +144,7 @@ fn metrics_count_what_happened_and_name_no_user() {
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let host = Host::fresh();
-    let web = watched(&host);
+    let web = with_metrics(&host);
     let (alice, phone) = host.web_user("alice");
     let client = WebClient::new();
     client.signs_in(&web, &alice, &phone.code());
@@ -195,7 +195,7 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     let host = Host::fresh();
-    let web = watched(&host);
+    let web = with_metrics(&host);
     let (alice, phone) = host.web_user("alice");
     let client = WebClient::new();
     client.signs_in(&web, &alice, &phone.code());
@@ -222,7 +222,7 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
 #[ignore = "needs the test host: tests/run"]
 fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
     let host = Host::fresh();
-    let mut web = watched(&host);
+    let mut web = with_metrics(&host);
     let text = fs::read_to_string(CONFIG).expect("postern.toml");
     assert_eq!(counted("postern_configuration_current"), 1.0);
     fs::write(CONFIG, format!("{text}\nnonsense")).expect("postern.toml can be written");

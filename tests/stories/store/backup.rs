@@ -92,7 +92,7 @@ fn a_restored_store_accepts_nothing_that_was_used_or_revoked_since_the_backup() 
     let mode = fs::metadata(FILE).expect("the backup").permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 
-    // after the backup: a code at each door, a recovery code, and a revocation
+    // after the backup: a code at each service, a recovery code, and a revocation
     host.clock.forward(60);
     let at_ssh = phone.code();
     alice.with_key().enters_with(&at_ssh);
@@ -377,7 +377,7 @@ fn a_full_disk_costs_neither_the_store_nor_the_backup_before() {
         assert!(is_named, "{more}: {}", output.err);
         assert_eq!(files(), before, "{more}");
     }
-    // whoever may run a program of that name does not hold up a restore
+    // a user who may run a program of that name does not hold up a restore
     let named = "/tmp/posternd";
     fs::copy("/usr/bin/sleep", named).expect("root may do it");
     let mut other = Command::new("setpriv")
@@ -400,7 +400,7 @@ fn a_full_disk_costs_neither_the_store_nor_the_backup_before() {
     Postern::call("status alice").does();
 }
 
-/// Whoever signs in does not wait for a backup, and a stopped reader of it holds no lock.
+/// A sign-in does not wait for a backup, and a stopped reader of it holds no lock.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn people_sign_in_while_a_backup_goes_to_a_reader_that_does_not_read() {

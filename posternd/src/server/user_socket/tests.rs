@@ -29,7 +29,7 @@ fn greeted(config: &Path) -> UnixStream {
         greeting,
         Greeting {
             versions: VERSIONS.to_vec(),
-            state: ServerState::Ready
+            state: GreetingState::Ready
         }
     );
     peer

@@ -171,7 +171,7 @@ impl fmt::Display for PrivilegesError {
             PrivilegesError::System(errno) => {
                 write!(
                     f,
-                    "it cannot become user {USER} ({errno}); give whoever starts it, such as the PAM host, CAP_SETUID and CAP_SETGID"
+                    "it cannot become user {USER} ({errno}); give the process that starts it, such as the PAM host, CAP_SETUID and CAP_SETGID"
                 )
             }
         }

@@ -2,7 +2,7 @@
 //! A session is opened only from a [`SessionGrant`], and its cookie says exactly what that grant
 //! proves.
 
-use super::HostGroups;
+use super::LoginGroups;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
@@ -88,7 +88,7 @@ impl Login<'_> {
 pub(super) struct NewSession<'a> {
     pub(super) browser: &'a BrowserContext<'a>,
     pub(super) record: &'a AccountRecord,
-    pub(super) host: &'a HostGroups,
+    pub(super) host: &'a LoginGroups,
 }
 
 impl NewSession<'_> {

@@ -1,7 +1,7 @@
 //! Access without a required second factor: for the enrollment grace period after the first login,
 //! and for the last administrator.
 //! An administrator is exempt while no administrator has a second factor, so that requiring one
-//! locks out nobody who could correct the configuration.
+//! locks out no one who could correct the configuration.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
@@ -87,6 +87,20 @@ impl AccountPolicy<'_> {
         }
         let policy = &self.engine.config.policy;
         Ok(policy.enrollment_requirement(request.origin.certain_address()))
+    }
+
+    /// Refuses what the first factor alone permits, where an enrollment requires a one-time code.
+    pub(in crate::engine) fn refuse_without_one_time_code(
+        &mut self,
+        request: &VerificationRequest<'_>,
+        now: Timestamp,
+    ) -> Result<(), AdministrationError> {
+        match self.enrollment_requirement(request, now)? {
+            EnrollmentRequirement::None => Ok(()),
+            EnrollmentRequirement::OneTimeCode => {
+                Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
+            }
+        }
     }
 
     /// Returns whether the policy requires a second factor of an account that has none, where no

@@ -276,10 +276,6 @@ impl Verification<'_> {
             {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
-            // A session at the gate is no PAM host.
-            Requester::SteppedUp(session, _) => {
-                Err(AdministrationError::NotTrusted(session.name.clone()))
-            }
             Requester::Owner { name, .. }
                 if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) =>
             {
@@ -308,19 +304,19 @@ impl Verification<'_> {
     /// Evaluates the policy with the groups of the user.
     fn policy_requirement(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         earlier: &CompletedMethods,
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
             // the names of a host of a fleet are not looked up here
-            let canonical = match visitor.origin.host() {
+            let canonical = match request.origin.host() {
                 Some(_) => Ok(None),
-                None => groups::find_canonical_name(visitor.name),
+                None => groups::find_canonical_name(request.name),
             };
-            match (visitor.phase, canonical) {
+            match (request.phase, canonical) {
                 // the host has two users of these spellings
-                (_, Ok(Some(own))) if own == *visitor.name => {}
+                (_, Ok(Some(own))) if own == *request.name => {}
                 // an unauthenticated client must not learn that the account exists
                 (Phase::Before, _) => return Ok(Requirement::Code),
                 (Phase::After, Ok(_)) => return Err(PolicyError::OtherSpelling(other)),
@@ -330,14 +326,14 @@ impl Verification<'_> {
         let groups = self
             .engine
             .policy()
-            .load_policy_groups(visitor.name, &membership.groups)?;
+            .load_policy_groups(request.name, &membership.groups)?;
         let subject = PolicySubject {
-            name: visitor.name,
+            name: request.name,
             groups: &groups,
-            service: visitor.service,
-            address: visitor.origin.certain_address(),
+            service: request.service,
+            address: request.origin.certain_address(),
             completed_methods: earlier,
-            host: visitor.origin.host().map(|host| &host.name),
+            host: request.origin.host().map(|host| &host.name),
         };
         let policy = &self.engine.config.policy;
         Ok(policy.evaluate_requirement(&subject, membership.enrolled))

@@ -174,6 +174,9 @@ pub(crate) struct StatusArguments {
     /// On a server: show the hosts of the fleet instead
     #[arg(long, conflicts_with = "user")]
     pub(crate) hosts: bool,
+    /// Print metrics for the textfile collector of Prometheus' node exporter instead; root only
+    #[arg(long, conflicts_with_all = ["user", "hosts"])]
+    pub(crate) metrics: bool,
 }
 
 #[derive(Args)]

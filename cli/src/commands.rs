@@ -23,7 +23,7 @@ mod remote_gate;
 mod restore;
 mod session;
 mod setup;
-mod status;
+pub(crate) mod status;
 mod unlock;
 mod upgrade;
 mod verify;
@@ -55,6 +55,7 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> CommandResult {
         Command::Init => init::run(run),
         Command::Enroll(what) => setup::enroll(run, what, AuthenticatorKind::First),
         Command::Verify(what) => verify::run(run, &what.user),
+        Command::Status(what) if what.metrics => status::metrics::show_metrics(run),
         Command::Status(what) if what.hosts => host::show_status(run),
         Command::Status(what) => status::run(run, what.user.as_ref()),
         Command::Disable(what) => disable::run(run, &what.user),

@@ -8,7 +8,9 @@ mod command_lines;
 mod generated;
 mod links;
 mod manual_pages;
+mod metrics;
 mod reference;
+mod standards;
 #[path = "../../shared/tests/shipped/test_names.rs"]
 mod test_names;
 

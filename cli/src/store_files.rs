@@ -21,7 +21,7 @@ use std::process::ExitCode;
 const NAME: &str = "postern-store-files";
 const BACKUP: &str = "backup";
 const RESTORE: &str = "restore";
-/// The only request.
+/// The only request that the process accepts.
 const FINISH: &[u8] = b"finish";
 /// Maximum length of a request, in bytes.
 const LONGEST_REQUEST: u32 = 64;

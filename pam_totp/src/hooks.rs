@@ -16,9 +16,9 @@ use std::sync::Once;
 /// The flag of pam_chauthtok's second pass; in the first pass nothing is changed yet.
 const UPDATE_AUTHTOK: i32 = 0x2000;
 
-struct Module;
+struct PamModule;
 
-impl PamServiceModule for Module {
+impl PamServiceModule for PamModule {
     fn authenticate(pam: Pam, flags: PamFlags, options: Vec<String>) -> PamError {
         hook(&Libpam { pam, flags }, PamFunction::Auth, &options)
     }
@@ -49,7 +49,7 @@ impl PamServiceModule for Module {
     }
 }
 
-pam_module!(Module);
+pam_module!(PamModule);
 
 /// Relays a hook to posternd.
 fn run(hook: PamFunction, host: &dyn HostCalls, options: &[String]) -> PamFunctionResult {

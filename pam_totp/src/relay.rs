@@ -17,8 +17,8 @@ use crate::host::{HostCalls, PamItemType};
 use crate::log;
 use error::{Absent, RelayError, RelayServer};
 use postern_shared::protocol::{
-    DecodeError, Denial, FrameError, Greeting, Instruction, Opening, PamFunction,
-    PamFunctionResult, PamTransaction, RelayReply, ServerState, common_version, receive, send,
+    DecodeError, Denial, FrameError, Greeting, GreetingState, Instruction, Opening, PamFunction,
+    PamFunctionResult, PamTransaction, RelayReply, common_version, receive, send,
 };
 use postern_shared::system::process::TransactionId;
 use std::fmt;
@@ -101,7 +101,7 @@ pub(crate) fn relay(
         Ok(connected) => connected,
         Err(error) => return deny_unavailable(host, &error),
     };
-    let mut conversation = RelayedConversation {
+    let mut conversation = ConversationRelay {
         host,
         hook,
         options,
@@ -189,14 +189,14 @@ fn receive_greeting(socket: &Path, until: Instant) -> Result<Option<(Stream, u16
     let greeting: Greeting = receive(&mut connection).map_err(Absent::NoGreeting)?;
     let version = common_version(&greeting.versions).ok_or(Absent::OtherVersion)?;
     match greeting.state {
-        ServerState::Ready => Ok(Some((connection, version))),
-        ServerState::Busy => Ok(None),
-        ServerState::NoAccount => Err(Absent::NoAccount),
-        ServerState::NameUnavailable => Err(Absent::NameUnavailable),
+        GreetingState::Ready => Ok(Some((connection, version))),
+        GreetingState::Busy => Ok(None),
+        GreetingState::NoAccount => Err(Absent::NoAccount),
+        GreetingState::NameUnavailable => Err(Absent::NameUnavailable),
     }
 }
 
-struct RelayedConversation<'a> {
+struct ConversationRelay<'a> {
     host: &'a dyn HostCalls,
     hook: PamFunction,
     options: &'a [String],
@@ -209,7 +209,7 @@ struct RelayedConversation<'a> {
     mark: Option<Zeroizing<Vec<u8>>>,
 }
 
-impl RelayedConversation<'_> {
+impl ConversationRelay<'_> {
     fn follow_instructions(&mut self, opening: &Opening) -> Result<PamFunctionResult, RelayError> {
         self.connection.wait_until(Instant::now() + SILENT);
         send(&mut self.connection, opening)

@@ -6,8 +6,8 @@
 //! MUST NOT put a code into a subject, a log line, or the store's record of a failure.
 //! MUST NOT hold an engine, a runtime or a secret while mail is not configured.
 
-pub mod command;
-mod command_unit;
+mod command;
+pub mod command_unit;
 mod log;
 mod message;
 mod notification;

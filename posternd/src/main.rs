@@ -9,7 +9,7 @@ use postern_shared::config::DEFAULT_PATH;
 use postern_shared::config::email::COMMAND_SOCKET;
 use posternd::daemon::log::{log, write_line};
 use posternd::fleet::FleetServers;
-use posternd::mail::{MailThread, command};
+use posternd::mail::{MailThread, command_unit};
 use posternd::server::fleet_socket::FleetSocket;
 use posternd::server::host_socket::serve_hosts;
 use posternd::server::peer::warn_of_hidden_processes;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
                 ExitCode::from(CONFIGURATION)
             }
         },
-        [Some("--mail-command")] => report(command::serve(Path::new(DEFAULT_PATH))),
+        [Some("--mail-command")] => report(command_unit::serve(Path::new(DEFAULT_PATH))),
         [Some("--version")] => {
             write_line(format_args!("posternd {}", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
@@ -74,10 +74,10 @@ fn serve(sockets: ListeningSockets) -> io::Result<()> {
     let servers = FleetServers::start(DEFAULT_PATH.into())?;
     FleetSocket::start(DEFAULT_PATH.into())?;
     if let Some(listener) = sockets.host {
-        serve_hosts(&mut daemon, listener, servers)?;
+        serve_hosts(&mut daemon, listener, servers.clone())?;
     }
     if let Some(listener) = sockets.pam {
-        UserSocket::new(Path::new(DEFAULT_PATH)).serve(&mut daemon, listener)?;
+        UserSocket::new(Path::new(DEFAULT_PATH), servers).serve(&mut daemon, listener)?;
     }
     let served = daemon.run();
     mail.end();

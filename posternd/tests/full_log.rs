@@ -2,7 +2,7 @@
 //! thread.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use postern_shared::protocol::{Greeting, ServerState, receive};
+use postern_shared::protocol::{Greeting, GreetingState, receive};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -43,7 +43,7 @@ fn says_nonsense(socket: &std::path::Path) -> bool {
         .unwrap();
     // a client that is not root is refused at host.sock, which posternd logs
     let greeted = receive::<Greeting>(&mut &stream)
-        .is_ok_and(|greeting| greeting.state == ServerState::Ready);
+        .is_ok_and(|greeting| greeting.state == GreetingState::Ready);
     let _ = stream.write_all(&[0, 0, 0, 4, 0xff, 0xff, 0xff, 0xff]);
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);

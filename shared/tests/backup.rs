@@ -170,7 +170,7 @@ fn a_code_of_a_declared_account_is_refused_too() {
         app.with_secret(postern_shared::credential::secret::Secret::from_bytes(bytes).unwrap());
     let file = backup(&mut test);
     accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
-    // of a secret that cannot be read nobody can refuse the codes
+    // of a secret that cannot be read no code can be refused
     let aside = folder.path().join("aside");
     fs::rename(&secret, &aside).unwrap();
     let options = RestoreOptions::default();
@@ -413,7 +413,7 @@ fn used_steps_of_all_secrets_are_taken_over() {
 
 /// A store with a bad page is locked, but tells nothing.
 #[test]
-fn a_damaged_store_is_replaced_as_if_nobody_could_read_it() {
+fn a_damaged_store_is_replaced_as_if_it_could_not_be_read() {
     let (mut test, app) = alice("");
     let token = with_counter(&mut test);
     let file = backup(&mut test);

@@ -33,7 +33,7 @@ impl Files {
         }
     }
 
-    /// Grants these codes.
+    /// Returns files with a grant of these codes.
     fn with(codes: &[u8]) -> Files {
         let files = Files::new();
         let mut state = OfflineState::default();

@@ -1,17 +1,23 @@
 //! Hosts of a fleet: invitations, keys, what a host may state, and TLS between a host and a server.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "test_store/mail_delivery.rs"]
+mod mail_delivery;
 mod test_store;
 
+use mail_delivery::{MAIL, has_mail};
+use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::host::{HostName, JoinedHost};
+use postern_shared::account::name::UserName;
+use postern_shared::account::second_factor::MailStatus;
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::InputReading;
 use postern_shared::crypto::fleet_authority::{HostKey, HostPublicKey, TlsIdentity};
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::{
-    AdministrationError, Engine, EngineError, HostError, MarkRefusal, PamContext, PamVerification,
-    PromptEnrollment, Requester,
+    AdministrationError, Engine, EngineError, HostError, MailRequest, MarkRefusal, PamContext,
+    PamVerification, PromptEnrollment, Requester,
 };
 use postern_shared::fleet::connection::FleetConnection;
 use postern_shared::fleet::tls;
@@ -429,6 +435,145 @@ fn an_exemption_of_hosts_applies_there_and_not_on_the_server() {
         .requirement_at_service(&name("alice"), "sshd", &none)
         .unwrap();
     assert_eq!(here.0, Requirement::Code);
+}
+
+/// The attacks: a process of a user's own on a host asks about another account, claims an address, a
+/// service and methods that exempt, uses a mark of root's, and would enroll or end sessions.
+#[test]
+fn a_users_own_process_on_a_host_counts_for_the_user_alone() {
+    let policy = "[policy]\nenroll_hosts = [\"web1\"]\nmail_hosts = [\"web1\"]\n\
+                  [[policy.exempt]]\nservices = [\"sshd\"]\n\
+                  [[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]\n";
+    let (mut test, app) = alice(policy);
+    let web1 = joins(&mut test.engine, "web1");
+    let home = remote("192.0.2.7");
+    let (own, other) = (name("alice"), name("bob"));
+    let engine = &mut test.engine;
+    let run = |engine: &mut Engine,
+               user: &UserName,
+               operation: &mut dyn FnMut(&mut Engine, PamContext<'_>)| {
+        web1.run(engine, "alice", &home, Phase::Before, |engine, context| {
+            let requester = Requester::HostUser {
+                host: &web1.host,
+                name: user,
+                uid: 1000,
+            };
+            operation(
+                engine,
+                PamContext {
+                    requester,
+                    ..context
+                },
+            );
+        });
+    };
+    run(engine, &other, &mut |engine, context| {
+        let asked = engine.verification().find_pam_requirement(context, NOW);
+        assert!(matches!(asked, Err(AdministrationError::NotTrusted(user)) if user == other));
+        let typed = code_of(&app, 0);
+        let verified =
+            engine
+                .verification()
+                .verify_pam_input(context, &typed, InputReading::Whole, NOW);
+        assert!(matches!(verified, Err(AdministrationError::NotTrusted(_))));
+    });
+    let of_root = web1
+        .verifies(engine, &home, &code_of(&app, 0), NOW)
+        .unwrap();
+    let (_, of_root) = of_root.result.unwrap().into_parts();
+    let later = Timestamp(NOW.0 + 30);
+    run(engine, &own, &mut |engine, context| {
+        let asked = engine.verification().find_pam_requirement(context, later);
+        assert_eq!(asked.unwrap().requirement, Requirement::Code);
+        let begun = engine
+            .enrollment()
+            .begin_prompt_enrollment(context, None, later);
+        assert!(matches!(begun, Ok(PromptEnrollment::Refused(_))));
+        let changed = engine
+            .verification()
+            .end_for_changed_password(context, later);
+        assert!(matches!(changed, Err(AdministrationError::NotOnHost(_))));
+        let mark = of_root.as_ref().unwrap();
+        let opened = engine.verification().verify_auth_mark(context, mark, later);
+        assert_eq!(opened.unwrap().unwrap_err(), MarkRefusal::Invalid);
+        let typed = code_at(&app, 0, later);
+        let verified =
+            engine
+                .verification()
+                .verify_pam_input(context, &typed, InputReading::Whole, later);
+        assert!(verified.unwrap().result.is_ok());
+    });
+    let filter = EventFilter {
+        kind: Some(EventKind::Accepted),
+        ..EventFilter::default()
+    };
+    let accepted = engine.audit_log().newest_events(&filter, None, 1).unwrap();
+    assert_eq!(accepted[0].1.origin, "local user alice on web1");
+}
+
+/// A code is mailed on the request of a host only where the policy says so.
+#[test]
+fn a_host_has_codes_mailed_only_where_the_policy_names_it() {
+    let policy =
+        format!("{MAIL}[policy]\nmail_hosts = [\"%desk\"]\n[host_group]\ndesk = [\"web1\"]\n");
+    let (mut test, _) = alice(&policy);
+    has_mail(&mut test, "alice", "alice@example.com", NOW);
+    let home = remote("192.0.2.7");
+    let later = Timestamp(NOW.0 + 600);
+    for (host, may) in [("web1", true), ("db1", false)] {
+        let joined = joins(&mut test.engine, host);
+        let engine = &mut test.engine;
+        joined.run(engine, "alice", &home, Phase::After, |engine, context| {
+            let found = engine.verification().find_pam_requirement(context, later);
+            assert_eq!(found.unwrap().mail == MailStatus::On, may, "{host}");
+            let mailed = engine.verification().mail_pam_code(context, later);
+            match (mailed, may) {
+                (Ok(MailRequest::Queued(_)), true) => {}
+                (Err(AdministrationError::NotOnHost(refused)), false) => {
+                    assert_eq!(refused, host_name("db1"));
+                }
+                _ => panic!("{host}"),
+            }
+        });
+        // before the first factor, nothing is mailed at any host
+        joined.run(engine, "alice", &home, Phase::Before, |engine, context| {
+            let mailed = engine.verification().mail_pam_code(context, later);
+            assert!(!matches!(mailed, Ok(MailRequest::Queued(_))), "{host}");
+        });
+    }
+}
+
+/// A second factor is required of everyone at a group of hosts, and elsewhere only of the enrolled.
+/// The attack: a stolen password that enrolls elsewhere, where none is required, for such a host.
+#[test]
+fn a_required_group_of_hosts_admits_no_one_without_a_second_factor() {
+    const POLICY: &str = "[policy]\nrequired_hosts = [\"%production\"]\n\
+                          [host_group]\nproduction = [\"db1\"]\n";
+    let (mut test, _) = alice(POLICY);
+    let home = remote("192.0.2.7");
+    for (host, of_alice, of_bob) in [
+        ("db1", Requirement::Code, Requirement::Enrollment),
+        ("web1", Requirement::Code, Requirement::Nothing),
+    ] {
+        let joined = joins(&mut test.engine, host);
+        for (user, expected) in [("alice", of_alice), ("bob", of_bob)] {
+            let found = joined.run(
+                &mut test.engine,
+                user,
+                &home,
+                Phase::After,
+                |engine, context| {
+                    let found = engine.verification().find_pam_requirement(context, NOW);
+                    found.unwrap().requirement
+                },
+            );
+            assert_eq!(found, expected, "{user} on {host}");
+        }
+    }
+    // and so the first enrollment needs an administrator's one-time code, wherever it is begun
+    assert!(test.engine.policy().is_required(&name("bob")).unwrap());
+    let (mut elsewhere, _) = alice("");
+    assert!(!elsewhere.engine.policy().is_required(&name("bob")).unwrap());
 }
 
 /// Connects over loopback with real TLS, and returns what the server sees of the host's key, or the

@@ -244,7 +244,7 @@ fn the_link_ends_everything_once() {
     assert_eq!(test.sessions().list_sessions(&who, NOW).unwrap().len(), 1);
 }
 
-/// The attack: whoever is signed in ends all sessions, so that the owner's link might be stale, and
+/// The attack: a thief who is signed in ends all sessions, so that the owner's link might be stale, and
 /// stays in a trusted browser.
 #[test]
 fn the_link_is_valid_after_sessions_ended_otherwise() {

@@ -134,7 +134,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     let backup = upgraded(&config);
     assert_eq!(
         backup,
-        path.canonicalize().unwrap().with_file_name("db.before-7")
+        path.canonicalize().unwrap().with_file_name("db.before-8")
     );
     let (store, copy) = (path.metadata().unwrap(), backup.metadata().unwrap());
     assert_eq!(
@@ -301,8 +301,8 @@ fn numbers_that_were_given_before_are_not_given_again() {
 fn a_copy_of_an_interrupted_upgrade_is_replaced() {
     let (folder, config) = version_3("");
     let store = folder.path().join("store");
-    fs::write(store.join("db.before-7"), "half").unwrap();
-    fs::write(store.join(".db.before-7.4194304.new"), "half").unwrap();
+    fs::write(store.join("db.before-8"), "half").unwrap();
+    fs::write(store.join(".db.before-8.4194304.new"), "half").unwrap();
     let backup = upgraded(&config);
     let copy = rusqlite::Connection::open(backup).unwrap();
     assert_eq!(
@@ -310,7 +310,7 @@ fn a_copy_of_an_interrupted_upgrade_is_replaced() {
             .unwrap(),
         3
     );
-    assert!(!store.join(".db.before-7.4194304.new").exists());
+    assert!(!store.join(".db.before-8.4194304.new").exists());
 }
 
 /// Some of these stores have version 3 in their header.
@@ -336,7 +336,7 @@ fn stores_that_were_never_released_are_refused_by_their_commit() {
             before,
             "{commit}: nothing was written"
         );
-        assert!(!folder.path().join("store/db.before-7").exists());
+        assert!(!folder.path().join("store/db.before-8").exists());
     }
 }
 
@@ -463,7 +463,7 @@ fn a_store_of_version_4_keeps_its_rows_under_other_names() {
         .unwrap();
     let upgraded = store::upgrade(&config.store).unwrap();
     assert!(
-        matches!(upgraded, UpgradeResult::Upgraded { from: 4, to: 7, .. }),
+        matches!(upgraded, UpgradeResult::Upgraded { from: 4, to: 8, .. }),
         "{upgraded:?}"
     );
     let engine = rusqlite::Connection::open(&path).unwrap();

@@ -13,6 +13,7 @@ mod fleet {
     pub(crate) mod unused_codes;
 }
 /// The host itself: its clock, files, log and systemd.
+mod handbook;
 mod machine {
     pub(crate) mod booted;
     pub(crate) mod clock;
@@ -79,7 +80,8 @@ pub use fleet::managed_host::ManagedHost;
 pub use fleet::postgres_server::PostgresServer;
 pub use fleet::topology::Fleet;
 pub use fleet::unused_codes::UnusedCodes;
-pub use machine::booted::BootedHost;
+pub use handbook::{handbook_block, handbook_shell};
+pub use machine::booted::{BootedHost, has_root};
 pub use machine::clock::{Clock, on_the_clock};
 pub use machine::disk::Disk;
 pub use machine::files::{CONFIG, KEY, STORE, STORE_FOLDER, checkout, give_to_daemons, set_mode};

@@ -53,11 +53,11 @@ const ROWS: [Row; 29] = [
         crashes::killed_at_every_write,
     ),
     (
-        "one code again, while its first login stands still in its middle",
+        "one code again, while its first login is stopped in its middle",
         crashes::one_code_while_it_stands_still,
     ),
     (
-        "two others, while a login stands still in its middle",
+        "two others, while a login is stopped in its middle",
         crashes::others_while_it_stands_still,
     ),
     ("lock and scratch files left behind", files::stale_locks),
@@ -107,7 +107,7 @@ fn beside_the_other_modules_ours_has_no_fault_and_is_as_the_page_says() {
         .collect();
     assert!(faulty.is_empty(), "{table}");
 
-    let page = fs::read_to_string(PAGE).expect("the page stands in the checkout");
+    let page = fs::read_to_string(PAGE).expect("the page is in the checkout");
     for (what, [ours, ..]) in &rows {
         assert!(
             page.contains(&format!("| {what} | {} |", ours.text)),

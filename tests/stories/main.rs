@@ -26,7 +26,7 @@ mod alone {
     mod web_crowd;
     mod web_timings;
 }
-/// The JSON API.
+/// Stories of the JSON API.
 mod api {
     mod attacks;
     pub(crate) mod calls;
@@ -70,6 +70,7 @@ mod hosts {
     mod ansible;
     mod attacks;
     pub(crate) mod break_glass;
+    mod lockers;
     pub(crate) mod sign_in;
 }
 /// The gate as a process: checks, units, floods.
@@ -89,7 +90,7 @@ mod gate {
     mod tls;
     pub(crate) mod unit;
 }
-/// Mailed codes.
+/// Stories of mailed codes.
 mod mail {
     mod at_prompt;
     pub(crate) mod codes;

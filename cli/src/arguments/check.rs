@@ -1,6 +1,7 @@
 //! The arguments of `postern check`.
 
 use crate::arguments::print_config::ProxyArguments;
+use crate::check::profile::Profile;
 use crate::check::url::CheckedUrl;
 use clap::{Args, ValueHint};
 use postern_shared::account::name::UserName;
@@ -16,6 +17,9 @@ pub(crate) struct CheckArguments {
     /// Save a copy that is in force when postern.toml cannot be used; root only
     #[arg(long, conflicts_with_all = ["rule", "url"])]
     pub(crate) keep: bool,
+    /// Compare the settings of this host with what a standard needs
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with_all = ["keep", "rule", "url"])]
+    pub(crate) profile: Option<Profile>,
     /// Show which rule of the gate matches a request, and why: GET https://app.example.com/
     #[arg(long, num_args = 2, value_names = ["METHOD", "URL"], group = "request")]
     pub(crate) rule: Option<Vec<String>>,
@@ -63,6 +67,7 @@ mod tests {
         for words in [
             "",
             "--keep",
+            "--profile nist",
             "--rule GET https://app.example.com/ --user alice --from 192.0.2.7",
             "--url https://app.example.com/ --proxy caddy --http-port 8080 --ca-file f",
             "--url https://app.example.com/ --user alice --listen 127.0.0.1:8080",
@@ -72,6 +77,10 @@ mod tests {
         }
         for words in [
             "--user alice",
+            "--profile soc2",
+            "--profile pci --keep",
+            "--profile pci --rule GET https://app.example.com/",
+            "--profile pci --url https://app.example.com/",
             "--listen 127.0.0.1:8080",
             "--proxy nginx",
             "--gate-stopped",

@@ -2,6 +2,7 @@
 //! proxies connect.
 
 use crate::check::finding::Finding;
+use crate::check::installation::{DebianPackage, reinstall};
 use crate::check::machine::Machine;
 use crate::check::pam::stack::service_names;
 use postern_shared::config::Config;
@@ -105,15 +106,24 @@ fn gate(machine: &Machine, config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// Whether posternd runs on this machine.
+pub(crate) fn posternd_runs() -> bool {
+    !Machine::real().daemons("posternd", POSTERND).is_empty()
+}
+
 /// Reports a daemon that does not run, runs an earlier program, or is installed in another version.
 fn program(machine: &Machine, subject: &'static str, name: &str, path: &str) -> Vec<Finding> {
+    let package = match path {
+        GATE => DebianPackage::Gate,
+        _ => DebianPackage::Command,
+    };
     let mut findings = Vec::new();
     if !machine.exists(path) {
         let what = format!("{path} is not installed");
         return vec![
             Finding::fault(subject, what)
                 .in_file(path)
-                .remedy("run packaging/install again"),
+                .remedy(reinstall(machine, package)),
         ];
     }
     let daemons = machine.daemons(name, path);
@@ -145,7 +155,8 @@ fn program(machine: &Machine, subject: &'static str, name: &str, path: &str) -> 
             )
             .in_file(path)
             .remedy(format_args!(
-                "run packaging/install again, then systemctl restart {name}"
+                "{}, then systemctl restart {name}",
+                reinstall(machine, package)
             )),
         );
     }

@@ -3,6 +3,7 @@
 //!
 //! - `finding`: one line of the report.
 //! - `machine`: the facts: files, users, sockets, processes, output of commands.
+//! - `installation`: whether packages were installed, for the remedies.
 //! - `configuration`: postern.toml and the files it names. `postern edit` and `check --keep` share
 //!   its validation.
 //! - `store`: key file and store. `daemons`: posternd and the gate.
@@ -10,6 +11,7 @@
 //! - `fleet`: a host without a store, and its servers.
 //! - `gate`: proxies and certificate. `policy`, `mail`, `clock`.
 //! - `report`: runs them all.
+//! - `profile`: compares the configuration with what a standard needs.
 //! - `url`: attacks an application through its real proxy, from outside.
 //!
 //! MUST NOT change the machine.
@@ -19,9 +21,11 @@ pub(crate) mod configuration;
 mod daemons;
 mod finding;
 mod fleet;
+mod installation;
 mod machine;
 mod mail;
 mod policy;
+pub(crate) mod profile;
 mod report;
 mod store;
 pub(crate) mod url;
@@ -45,4 +49,5 @@ mod sshd {
     pub(crate) mod settings;
 }
 
+pub(crate) use daemons::posternd_runs;
 pub(crate) use report::{AskedServices, check_machine, is_known_to_host};

@@ -6,6 +6,7 @@ use crate::check::machine::Machine;
 use crate::check::pam::services as pam_services;
 use crate::check::sshd::access::list_names;
 use crate::check::sshd::facts::SshdFacts;
+use postern_shared::account::host::HostName;
 use postern_shared::account::name::UserName;
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::file;
@@ -14,6 +15,7 @@ use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::engine::{Engine, PolicyError};
 use postern_shared::policy::groups::NamedGroups;
 use postern_shared::policy::requirement::Requirement;
+use postern_shared::protocol::status::SecondFactorState;
 use std::path::Path;
 
 /// Returns the lines of postern.toml that name a group unknown to host and store.
@@ -126,6 +128,60 @@ pub(crate) fn locked_out(
         .at(&place)
         .remedy("enroll them with postern enroll, or except them: \"!NAME\" in required"),
     ])
+}
+
+/// Returns the hosts in `policy.required_hosts` that have not joined, and the accounts without a second
+/// factor, which are denied at the others.
+pub(crate) fn required_hosts(
+    engine: &mut Engine,
+    text: &str,
+    path: &Path,
+    config: &Config,
+) -> Result<Vec<Finding>, PolicyError> {
+    if !config.policy.requires_at_some_host() {
+        return Ok(Vec::new());
+    }
+    let place = file::line_of_key(text, &["policy", "required_hosts"])
+        .map_or(Place::file(path), |line| Place::line(path, line));
+    let joined = engine.hosts().list_hosts()?;
+    let has_joined = |name: &HostName| {
+        let mut hosts = joined.iter().filter(|host| host.revoked.is_none());
+        hosts.any(|host| host.name == *name)
+    };
+    let named = config.policy.required_hosts.hosts();
+    let absent = named.filter(|name| !has_joined(name));
+    let absent: Vec<&str> = absent.map(HostName::as_str).collect();
+    let mut findings = Vec::new();
+    if !absent.is_empty() || config.policy.required_hosts.hosts().next().is_none() {
+        let names = match absent.is_empty() {
+            true => "policy.required_hosts names groups without hosts".to_owned(),
+            false => format!(
+                "policy.required_hosts names hosts that have not joined: {}",
+                list_names(&absent)
+            ),
+        };
+        let finding =
+            Finding::warning("policy", format_args!("{names}; nothing is required there"));
+        let remedy = "name each host as postern host list shows it";
+        findings.push(finding.at(&place).remedy(remedy));
+    }
+    let statuses = engine.accounts().account_statuses().unwrap_or_default();
+    let without = statuses
+        .iter()
+        .filter(|status| status.state == SecondFactorState::Off);
+    let without: Vec<String> = without
+        .map(|status| status.tally.name.to_string())
+        .collect();
+    if !without.is_empty() {
+        let names: Vec<&str> = without.iter().map(String::as_str).collect();
+        let text = format_args!(
+            "these accounts have no second factor, and are denied at the hosts of policy.required_hosts: {}",
+            list_names(&names)
+        );
+        let remedy = "enroll them with postern enroll";
+        findings.push(Finding::warning("policy", text).at(&place).remedy(remedy));
+    }
+    Ok(findings)
 }
 
 /// Reports a machine where root needs the store at every way in.

@@ -108,6 +108,7 @@ fn with_engine(
     let mut decided = || {
         let mut found = policy::unknown_groups(&mut engine, text, path, &config)?;
         found.extend(policy::locked_out(&mut engine, text, path, &config, sshd)?);
+        found.extend(policy::required_hosts(&mut engine, text, path, &config)?);
         Ok::<_, postern_shared::engine::PolicyError>(found)
     };
     match decided() {

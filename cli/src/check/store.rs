@@ -2,6 +2,7 @@
 //! belong together shows when the engine opens them.
 
 use crate::check::finding::Finding;
+use crate::check::installation::{DebianPackage, reinstall};
 use crate::check::machine::{AccessHolder, Machine};
 use postern_shared::config::{Config, StoreConfig};
 use postern_shared::store::StoreRisk;
@@ -234,7 +235,7 @@ fn files(machine: &Machine, store: &Path) -> Vec<Finding> {
         return vec![
             Finding::fault("store", "there is no group postern")
                 .in_file("/etc/group")
-                .remedy("run packaging/install again"),
+                .remedy(reinstall(machine, DebianPackage::Command)),
         ];
     };
     if !machine.exists(store) {

@@ -3,7 +3,7 @@
 
 use crate::arguments::app_password::{Add, RenameAppPassword, RevokeAppPassword};
 use crate::context::{self, Invocation};
-use crate::terminal::output::{CommandResult, Output, Table};
+use crate::terminal::output::{CommandResult, Output, OutputTable};
 use postern_shared::account::name::UserName;
 use postern_shared::credential::app_password::AppPassword;
 use postern_shared::credential::scope::AppPasswordScope;
@@ -68,7 +68,8 @@ pub(super) fn list(run: Invocation<'_>, user: Option<&UserName>) -> CommandResul
             .output
             .json(&all.iter().map(value).collect::<Vec<Value>>());
     }
-    let mut table = Table::new(["account", "name", "scope", "created", "last use", "expires"]);
+    let mut table =
+        OutputTable::new(["account", "name", "scope", "created", "last use", "expires"]);
     for kept in all {
         let (last_used, expires) = (
             kept.last_used.map(minute),

@@ -3,7 +3,7 @@
 use crate::arguments::authenticator::NamedAuthenticator;
 use crate::backend::Backend;
 use crate::context::Invocation;
-use crate::terminal::output::{CommandResult, Table};
+use crate::terminal::output::{CommandResult, OutputTable};
 use postern_shared::account::name::UserName;
 use postern_shared::credential::totp::OtpKind;
 use postern_shared::protocol::command_request::ChangeOperation;
@@ -16,7 +16,7 @@ pub(super) fn list(run: Invocation<'_>, user: Option<&UserName>) -> CommandResul
     if run.output.is_json() {
         return run.output.json(&all.iter().map(value).collect::<Vec<_>>());
     }
-    let mut table = Table::new(["name", "kind", "digits", "hash", "since", "last used"]);
+    let mut table = OutputTable::new(["name", "kind", "digits", "hash", "since", "last used"]);
     for state in &all {
         let time = |at: Option<Timestamp>| at.map_or_else(|| "-".to_owned(), |at| at.to_string());
         table.row([

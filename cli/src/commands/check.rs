@@ -1,8 +1,9 @@
-//! `postern check`: checks the machine, saves the valid configuration, or shows what the gate's
-//! rules decide about a request.
+//! `postern check`: checks the machine, compares it with a standard, saves the valid configuration,
+//! or shows what the gate's rules decide about a request.
 
 use crate::arguments::check::CheckArguments;
 use crate::arguments::print_config::ProxyArguments;
+use crate::check::profile::check_profile;
 use crate::check::url::{UrlCheckOptions, check_url};
 use crate::check::{check_machine, configuration};
 use crate::context::{self, Invocation};
@@ -31,6 +32,9 @@ pub(super) fn run(run: Invocation<'_>, what: &CheckArguments) -> CommandResult {
             path.display(),
             copy.display()
         ));
+    }
+    if let Some(profile) = what.profile {
+        return check_profile(run, profile);
     }
     if let Some(url) = &what.url {
         let options = UrlCheckOptions {

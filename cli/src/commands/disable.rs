@@ -1,7 +1,7 @@
 //! `postern disable`: turns a second factor off and prints the result as a table.
 
 use crate::context::{self, Invocation};
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, OutputTable};
 use postern_shared::account::name::UserName;
 use postern_shared::engine::messages::{self, AfterDisabled};
 use postern_shared::system::clock;
@@ -33,7 +33,7 @@ pub(crate) fn table(output: Output, success: bool, message: String) -> CommandRe
     if output.is_json() {
         return output.json(&json!({"success": success, "message": message}));
     }
-    let mut table = Table::new(["success", "message"]);
+    let mut table = OutputTable::new(["success", "message"]);
     table.row([success.to_string(), message]);
     output.text(table)
 }

@@ -3,7 +3,7 @@
 
 use crate::arguments::ImportArguments;
 use crate::context::{self, Invocation};
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, OutputTable, counted};
 use crate::terminal::prompt;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use postern_shared::account::name::UserName;
@@ -204,7 +204,7 @@ fn contents(path: &Path) -> CommandResult<Zeroizing<Vec<u8>>> {
 
 fn show(output: Output, import: &ImportedFile, plan: &[ImportReport]) -> CommandResult {
     let (found, unit) = (&import.found, import.unit.name());
-    let mut table = Table::new([unit, "account", "kind", "digits", "used up to", "becomes"]);
+    let mut table = OutputTable::new([unit, "account", "kind", "digits", "used up to", "becomes"]);
     for (one, taken) in found.iter().zip(plan) {
         table.row([
             one.line.to_string(),

@@ -3,12 +3,12 @@
 use crate::arguments::Rotate;
 use crate::context::{self, Invocation};
 use crate::key_writer::KeyWriter;
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table, counted};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, OutputTable, counted};
 use crate::terminal::prompt;
 use postern_shared::account::name::UserName;
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::{EndedByRotation, Engine, RotationReport};
-use postern_shared::store::KeyBound;
+use postern_shared::store::{HostRecord, KeyBound};
 use postern_shared::system::clock;
 use serde_json::{Value, json};
 
@@ -36,8 +36,11 @@ pub(super) fn rotate(run: Invocation<'_>, what: &Rotate) -> CommandResult {
             "the master key is new and every secret is sealed with it; {BACKUP}"
         ));
     }
+    let hosts = engine.hosts().list_hosts()?.into_iter();
+    let hosts: Vec<HostRecord> = hosts.filter(|host| host.revoked.is_none()).collect();
     if !what.yes {
-        confirm(run.output, &engine.keys().list_key_bound(clock::now()?)?)?;
+        let ends = engine.keys().list_key_bound(clock::now()?)?;
+        confirm(run.output, &ends, &fleet_text(&mut engine, &hosts)?)?;
     }
     let rotated = rotate(&mut engine, Renewal::All)?;
     tell_damaged(run.output, &rotated)?;
@@ -50,13 +53,19 @@ pub(super) fn rotate(run: Invocation<'_>, what: &Rotate) -> CommandResult {
             .collect();
         return run
             .output
-            .json(&json!({"success": true, "message": message, "accounts": accounts}));
+            .json(&json!({"success": true, "message": message, "accounts": accounts, "hosts": names(&hosts)}));
     }
     run.output.text(format_args!("{message}\n"))?;
+    if !hosts.is_empty() {
+        run.output.text(format_args!(
+            "have each host of the fleet join again, with postern host invite NAME: {}\n",
+            names(&hosts).join(", ")
+        ))?;
+    }
     if rotated.ended.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(["account", "ended", "renew with"]);
+    let mut table = OutputTable::new(["account", "ended", "renew with"]);
     for (name, ended) in &rotated.ended {
         let commands: Vec<_> = commands(ended).map(|c| format!("{c} {name}")).collect();
         table.row([name.to_string(), list(ended), commands.join(", ")]);
@@ -65,17 +74,17 @@ pub(super) fn rotate(run: Invocation<'_>, what: &Rotate) -> CommandResult {
 }
 
 /// Prints what the rotation ends, and asks for confirmation before anything is changed.
-fn confirm(output: Output, ends: &EndedByRotation) -> CommandResult {
+fn confirm(output: Output, ends: &EndedByRotation, fleet: &str) -> CommandResult {
     if !prompt::is_watched(output) {
         return Err(CommandFailure::new(
-            "this ends the passwords, recovery codes, app passwords, trusted browsers and sessions of all accounts; nothing was changed; give --yes to confirm it without a terminal",
+            "this ends the passwords, recovery codes, app passwords, trusted browsers and sessions of all accounts, and the certificates and break-glass codes of all hosts of the fleet; nothing was changed; give --yes to confirm it without a terminal",
         ));
     }
     let totals = KeyBound::ALL.map(|what| (what, count(ends.values().flatten(), what)));
     output.text(format_args!(
         "New keys end, for {}: {}.\n\
          Authenticators keep working, and used codes remain used. But anyone who has had both the key file and the \
-         store knows their secrets: in that case, disable each account and enroll it again.\n",
+         store knows their secrets: in that case, disable each account and enroll it again.\n{fleet}",
         counted(ends.len() as u64, "account"),
         list(&totals)
     ))?;
@@ -83,6 +92,34 @@ fn confirm(output: Output, ends: &EndedByRotation) -> CommandResult {
         "renew" => Ok(()),
         _ => Err(CommandFailure::new("not confirmed; nothing was changed")),
     }
+}
+
+/// Returns what a rotation ends at the hosts of the fleet: empty where none has joined. A host cannot be
+/// told, since the servers are no servers of its fleet any more.
+fn fleet_text(engine: &mut Engine, hosts: &[HostRecord]) -> Result<String, CommandFailure> {
+    let Some(until) = hosts.iter().map(|host| host.expires).max() else {
+        return Ok(String::new());
+    };
+    let mut codes = 0;
+    for host in hosts {
+        codes += engine.hosts().count_break_glass(host.number)?.left as u64;
+    }
+    Ok(format!(
+        "The fleet gets a new authority. {} cut off at once, and denies every sign-in until it joins again: {}. Their \
+         certificates, and {} of theirs, are removed from the store. But no server can tell them: while it has not \
+         joined again, such a host finds that no server answers, and accepts what it holds for that case, its \
+         break-glass codes and security keys, until its certificate expires, at the latest {until}.\n",
+        match hosts.len() {
+            1 => "1 host is".to_owned(),
+            more => format!("Each of {more} hosts is"),
+        },
+        names(hosts).join(", "),
+        counted(codes, "break-glass code"),
+    ))
+}
+
+fn names(hosts: &[HostRecord]) -> Vec<&str> {
+    hosts.iter().map(|host| host.name.as_str()).collect()
 }
 
 fn list(ended: &[(KeyBound, u64)]) -> String {

@@ -2,7 +2,7 @@
 
 use crate::arguments::LogArguments;
 use crate::context::Invocation;
-use crate::terminal::output::{CommandResult, Output, Table, cells};
+use crate::terminal::output::{CommandResult, Output, OutputTable, cells};
 use postern_shared::account::event::{AuditEvent, EventFilter, MAX_EVENTS};
 use postern_shared::system::clock;
 use serde_json::{Value, json};
@@ -74,7 +74,7 @@ pub(super) fn run(run: Invocation<'_>, what: &LogArguments) -> CommandResult {
 struct Printer {
     output: Output,
     /// The table that was printed first. Its column widths are used for later rows.
-    table: Option<Table<7>>,
+    table: Option<OutputTable<7>>,
 }
 
 impl Printer {
@@ -91,7 +91,7 @@ impl Printer {
                 self.output.text(lines)
             }
             None => {
-                let mut table = Table::new(HEAD);
+                let mut table = OutputTable::new(HEAD);
                 events.for_each(|event| table.row(cells(&event, HEAD)));
                 self.output.text(&table)?;
                 self.table = Some(table);

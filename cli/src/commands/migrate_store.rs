@@ -5,7 +5,7 @@ use super::restore::lock_folder;
 use crate::arguments::migrate_store::MigrateStoreArguments;
 use crate::context::{self, Invocation};
 use crate::store_files::{FileTask, StoreFiles};
-use crate::terminal::output::{CommandFailure, CommandResult, Output, Table};
+use crate::terminal::output::{CommandFailure, CommandResult, Output, OutputTable};
 use postern_shared::config::{AbsolutePath, Config, StoreConfig, StoreUrl};
 use postern_shared::engine::{Engine, privileges};
 use postern_shared::store::{self, CountedTable, Intent, StoreTransfer, TransferPlan};
@@ -127,7 +127,7 @@ fn log(output: Output, engine: &mut Engine, from: &StoreUrl) -> CommandResult {
     }
 }
 
-/// What was moved.
+/// A transfer that has begun: its source, and the tables that were copied.
 struct Moved {
     from: StoreUrl,
     tables: Vec<CountedTable>,
@@ -174,7 +174,7 @@ impl Moved {
                 "kept": self.kept,
             }));
         }
-        let mut table = Table::new(["table", "rows"]);
+        let mut table = OutputTable::new(["table", "rows"]);
         for one in self.tables.iter().filter(|table| table.rows > 0) {
             table.row([one.name.clone(), one.rows.to_string()]);
         }

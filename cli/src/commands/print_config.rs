@@ -3,6 +3,7 @@
 //! configuration includes; it is created if it is missing.
 
 mod containers;
+mod ignored;
 
 use crate::arguments::PrintConfig;
 use crate::arguments::print_config::ProxyArguments;
@@ -190,9 +191,10 @@ pub(super) fn run(run: Invocation<'_>, what: &PrintConfig) -> CommandResult {
     let url = own.unwrap_or(url);
     let sample = sample(what.proxy);
     containers::refuse_path(what.proxy, url)?;
+    ignored::refuse_ignored(what, url, &sample)?;
     let folder = what.folder.as_deref().unwrap_or(Path::new(sample.folder));
     let names = names(&gate, url, what, folder)?;
-    if !folder.is_dir() {
+    if !sample.includes.is_empty() && !folder.is_dir() {
         let folder = folder.display();
         return Err(CommandFailure::new(format_args!(
             "{folder}: no such folder; create it, or give another one with --folder"

@@ -47,6 +47,9 @@ struct RemoteGate {
 pub(crate) fn run(arguments: &Arguments, output: Output, url: &GateUrl) -> CommandResult {
     let gate = || RemoteGate::open(&arguments.afar, url);
     match &arguments.command {
+        Command::Status(what) if what.hosts || what.metrics => Err(CommandFailure::Usage(
+            "--hosts and --metrics are about the store of this host; omit --gate",
+        )),
         Command::Status(what) => match &what.user {
             None => status::show(output, &gate()?.accounts()?, ShownStatus::All),
             Some(user) => status::show(output, &[gate()?.get(&of(user, ""))?], ShownStatus::One),

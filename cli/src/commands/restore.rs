@@ -1,6 +1,6 @@
 //! `postern restore`: puts a backup in the place of the store. The whole backup is verified before
 //! anything is changed, and the old store is kept. A restored store accepts nothing that was used or
-//! revoked since the backup; what nobody can know is reported.
+//! revoked since the backup; what cannot be known is reported.
 
 mod report;
 mod store_processes;
@@ -44,7 +44,7 @@ pub(super) fn run(run: Invocation<'_>, what: &RestoreArguments) -> CommandResult
     backup.verify(&masters)?;
     store_processes::refuse_running(&store)?;
     confirm(run.output, what, &backup.header)?;
-    // a service may have been started while the question stood
+    // a service may have been started while the question was shown
     store_processes::refuse_running(&store)?;
 
     let key_file = config.store.key_file.path().to_owned();
@@ -103,7 +103,7 @@ fn replace_store(
     let task = FileTask::ReplaceStore(store, &ending, folder);
     let mut files = StoreFiles::start(temporary.path(), &task)?;
     context::give_root_up(config)?;
-    // the store that is replaced may be the only one that nobody can read
+    // the store that is replaced may be the only one that cannot be read
     restore(output, config, backup, &temporary, what, &mut files)
 }
 

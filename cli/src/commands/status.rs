@@ -1,9 +1,11 @@
 //! `postern status`: shows which accounts have a second factor, since when, and in what state.
 
+pub(crate) mod metrics;
+
 use crate::backend;
 use crate::backend::Backend;
 use crate::context::Invocation;
-use crate::terminal::output::{CommandResult, Output, Table};
+use crate::terminal::output::{CommandResult, Output, OutputTable};
 use postern_shared::account::name::UserName;
 use postern_shared::protocol::admin_api::AccountState;
 use postern_shared::protocol::status::SecondFactorState;
@@ -41,7 +43,7 @@ pub(crate) fn show(output: Output, states: &[AccountState], shown: ShownStatus) 
             _ => output.json(&states),
         };
     }
-    let mut table = Table::new([
+    let mut table = OutputTable::new([
         "account",
         "second factor",
         "since",

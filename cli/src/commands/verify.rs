@@ -19,9 +19,9 @@ pub(super) fn run(run: Invocation<'_>, user: &UserName) -> CommandResult {
     let answer = Input::parse(typed.as_bytes());
     let now = clock::now()?;
     let origin = Origin::Local(context::actor());
-    let visitor = VerificationRequest::new(user, Phase::After, &origin, COMMAND);
+    let request = VerificationRequest::new(user, Phase::After, &origin, COMMAND);
     let mut engine = context::open(config)?;
-    let outcome = engine.verification().verify_input(&visitor, &answer, now)?;
+    let outcome = engine.verification().verify_input(&request, &answer, now)?;
 
     let refusal = outcome.result.err();
     let (verdict, retry_after) = name(refusal);

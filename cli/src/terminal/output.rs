@@ -134,7 +134,7 @@ impl Output {
             return self.json(&all);
         }
         let heads = keys.map(|key| key.replace('_', " "));
-        let mut table = Table::new(heads.each_ref().map(String::as_str));
+        let mut table = OutputTable::new(heads.each_ref().map(String::as_str));
         for record in all {
             table.row(cells(record, keys));
         }
@@ -201,14 +201,14 @@ pub(crate) fn cells<const N: usize>(record: &Value, keys: [&str; N]) -> [String;
 }
 
 /// A table for people. Each column is as wide as its widest cell.
-pub(crate) struct Table<const N: usize> {
+pub(crate) struct OutputTable<const N: usize> {
     rows: Vec<[String; N]>,
     widths: [usize; N],
 }
 
-impl<const N: usize> Table<N> {
-    pub(crate) fn new(head: [&str; N]) -> Table<N> {
-        let mut table = Table {
+impl<const N: usize> OutputTable<N> {
+    pub(crate) fn new(head: [&str; N]) -> OutputTable<N> {
+        let mut table = OutputTable {
             rows: Vec::new(),
             widths: [0; N],
         };
@@ -235,7 +235,7 @@ impl<const N: usize> Table<N> {
     }
 }
 
-impl<const N: usize> Display for Table<N> {
+impl<const N: usize> Display for OutputTable<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, row) in self.rows.iter().enumerate() {
             f.write_str(&self.line(row))?;
@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn text_from_the_store_moves_no_terminals_cursor() {
         let evil = "\u{1b}]0;owned\u{7}\r\n\u{9b}2J\u{202e}txt";
-        let mut table = Table::new(["name"]);
+        let mut table = OutputTable::new(["name"]);
         table.row([evil.into()]);
         let printed = lines(&table.to_string()).into_owned();
         assert_eq!(printed.lines().count(), 3, "{printed:?}");
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_widest_cell() {
-        let mut table = Table::new(["success", "message"]);
+        let mut table = OutputTable::new(["success", "message"]);
         table.row(["true".into(), "ü off".into()]);
         assert_eq!(
             table.to_string(),

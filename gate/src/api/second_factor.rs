@@ -85,16 +85,12 @@ async fn make_recovery_codes(
     OptionalJson(input): OptionalJson<StepUpInput>,
 ) -> EndpointResult<NewRecoveryCodes> {
     let step_up = step_up::verify_step_up(call.request, &input).await?;
-    let new = recovery_codes::begin_recovery_codes(call.request, &step_up);
-    let (recovery_codes, pending) = new.await?;
-    Ok(step_up_reply(
-        call,
-        &step_up,
-        NewRecoveryCodes {
-            recovery_codes,
-            pending,
-        },
-    ))
+    let shown = recovery_codes::begin_recovery_codes(call.request, &step_up).await?;
+    let answer = NewRecoveryCodes {
+        recovery_codes: shown.codes,
+        pending: shown.token,
+    };
+    Ok(step_up_reply(call, &step_up, answer))
 }
 
 async fn confirm_recovery_codes(call: &Call<'_>, saved: Json<Saved>) -> EndpointResult<Done> {

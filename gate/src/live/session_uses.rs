@@ -31,17 +31,17 @@ pub(crate) struct SessionUses {
 }
 
 /// A session's place in every level, and the bits that tell it from others there.
-struct Place {
+struct SlotPosition {
     tag: u64,
     hash: u64,
 }
 
-impl Place {
-    fn of(id: SessionId) -> Place {
+impl SlotPosition {
+    fn of(id: SessionId) -> SlotPosition {
         let number = u128::from_be_bytes(id.0);
         // both halves are random
         let (front, hash) = ((number >> 64) as u64, number as u64);
-        Place {
+        SlotPosition {
             // an empty slot is 0
             tag: (front >> MINUTE_BITS).max(1),
             hash,
@@ -71,7 +71,7 @@ impl SessionUses {
     /// Records that a session is used now. Returns false if it was not used for `timeout` seconds
     /// before, and records nothing then.
     pub(crate) fn record_use(&self, session: &Session, timeout: u64, now: Timestamp) -> bool {
-        let (place, minute) = (Place::of(session.id), minute_of(now));
+        let (place, minute) = (SlotPosition::of(session.id), minute_of(now));
         let known = self.find(&place).map(|(_, value)| value & MINUTES);
         if known == Some(minute) {
             return true;
@@ -89,13 +89,13 @@ impl SessionUses {
 
     /// Returns when a session was used last, at the beginning of that minute.
     fn last_use(&self, id: SessionId) -> Option<Timestamp> {
-        let (_, value) = self.find(&Place::of(id))?;
+        let (_, value) = self.find(&SlotPosition::of(id))?;
         Some(Timestamp((value & MINUTES) * 60))
     }
 
     /// Takes a use that the store knows of.
     fn learn(&self, id: SessionId, at: Timestamp, timeout: u64, now: Timestamp) {
-        let (place, minute) = (Place::of(id), minute_of(at));
+        let (place, minute) = (SlotPosition::of(id), minute_of(at));
         let oldest = minute_of(now).saturating_sub(timeout / 60 + 2);
         let known = self.find(&place).map(|(_, value)| value & MINUTES);
         let is_newer = known.is_none_or(|known| known < minute);
@@ -104,7 +104,7 @@ impl SessionUses {
         }
     }
 
-    fn find(&self, place: &Place) -> Option<(&AtomicU64, u64)> {
+    fn find(&self, place: &SlotPosition) -> Option<(&AtomicU64, u64)> {
         let levels = self.levels.iter().map_while(OnceLock::get);
         levels
             .flat_map(|level| &place.bucket(level).0)
@@ -114,7 +114,7 @@ impl SessionUses {
 
     /// Writes a use: over the session's earlier one, else into a slot that is empty or whose session
     /// was used last before `oldest`, else over the oldest use in the last level.
-    fn store(&self, place: &Place, minute: u64, oldest: u64) {
+    fn store(&self, place: &SlotPosition, minute: u64, oldest: u64) {
         let new = place.with_minute(minute);
         // Another use of this session, or of one in the same place, may win. After a few tries the
         // use is lost, as if it were not recorded.
@@ -133,7 +133,7 @@ impl SessionUses {
         }
     }
 
-    fn free_slot(&self, place: &Place, minute: u64, oldest: u64) -> (&AtomicU64, u64) {
+    fn free_slot(&self, place: &SlotPosition, minute: u64, oldest: u64) -> (&AtomicU64, u64) {
         let is_free = |value: u64| {
             let at = value & MINUTES;
             value == 0 || at < oldest || at > minute + 1

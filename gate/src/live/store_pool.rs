@@ -135,21 +135,21 @@ impl PoolClient {
 /// Engines and admission of one configuration generation.
 pub(crate) struct StorePool {
     config: Config,
-    work: Pool,
-    hashing: Pool,
-    reading: Pool,
+    work: EnginePool,
+    hashing: EnginePool,
+    reading: EnginePool,
 }
 
 #[derive(Clone)]
-struct Pool {
+struct EnginePool {
     name: &'static str,
     admission: Admission<ShareKey>,
     idle: Arc<Mutex<Vec<Engine>>>,
 }
 
-impl Pool {
-    fn new(name: &'static str, limits: AdmissionLimits) -> Pool {
-        Pool {
+impl EnginePool {
+    fn new(name: &'static str, limits: AdmissionLimits) -> EnginePool {
+        EnginePool {
             name,
             admission: Admission::new(limits),
             idle: Arc::default(),
@@ -161,9 +161,9 @@ impl StorePool {
     pub(crate) fn new(config: &Config) -> Arc<StorePool> {
         Arc::new(StorePool {
             config: config.clone(),
-            work: Pool::new("store", WORK_LIMITS),
-            hashing: Pool::new("password-hashing", HASHING_LIMITS),
-            reading: Pool::new("store-reads", READING_LIMITS),
+            work: EnginePool::new("store", WORK_LIMITS),
+            hashing: EnginePool::new("password-hashing", HASHING_LIMITS),
+            reading: EnginePool::new("store-reads", READING_LIMITS),
         })
     }
 
@@ -321,7 +321,7 @@ mod tests {
     /// users.
     #[test]
     fn an_account_with_many_sessions_keeps_no_other_out() {
-        let pool = Pool::new("store", WORK_LIMITS);
+        let pool = EnginePool::new("store", WORK_LIMITS);
         let enter = |session: &Session| {
             let PoolClient { class, key } = PoolClient::of_session(session);
             pool.admission.acquire(class, key)

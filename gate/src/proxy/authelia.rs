@@ -4,8 +4,7 @@
 //! The contract of forward-auth is that of [`super::forwarded`]. None of the three falls back to
 //! another header, or to the address of the peer, as Authelia itself does.
 
-use super::contract::CheckRequest;
-use super::original_request::{ContractError, OriginalRequest};
+use super::original_request::{CheckRequest, ContractError, OriginalRequest};
 use super::{envoy, forwarded, nginx};
 use hyper::HeaderMap;
 use postern_shared::network::address::Address;

@@ -1,32 +1,11 @@
 //! Proxy contracts: where each proxy describes the original request. A contract reads only its own
 //! headers and never falls back to another's.
 
-use super::original_request::{ContractError, OriginalRequest};
+use super::original_request::{CheckRequest, ContractError, OriginalRequest};
 use super::{apache, authelia, envoy, forwarded, nginx};
-use hyper::{HeaderMap, Method, Uri};
+use hyper::HeaderMap;
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::network::address::Address;
-use std::sync::LazyLock;
-
-/// A check, as the proxy sent it.
-#[derive(Clone, Copy)]
-pub(crate) struct CheckRequest<'a> {
-    pub(crate) method: &'a Method,
-    pub(crate) uri: &'a Uri,
-    pub(crate) headers: &'a HeaderMap,
-}
-
-impl<'a> CheckRequest<'a> {
-    /// A check of a contract that reads headers alone.
-    pub(crate) fn of_headers(headers: &'a HeaderMap) -> CheckRequest<'a> {
-        static ROOT: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/"));
-        CheckRequest {
-            method: &Method::GET,
-            uri: &ROOT,
-            headers,
-        }
-    }
-}
 
 /// Reads the original request from a check.
 pub(crate) fn parse_check<'a>(

@@ -4,9 +4,8 @@
 //!
 //! Envoy itself refuses a path with a fragment, which no parser of URIs here would show.
 
-use super::contract::CheckRequest;
 use super::forwarded::{parse_client_address, require_https};
-use super::original_request::{ContractError, OriginalRequest, client_value};
+use super::original_request::{CheckRequest, ContractError, OriginalRequest, client_value};
 use hyper::header::HeaderName;
 use hyper::http::uri::{Authority, PathAndQuery};
 use postern_shared::network::address::Address;

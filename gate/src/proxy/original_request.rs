@@ -4,14 +4,35 @@
 //! from what the proxy sets.
 
 use crate::http::header_fields;
-use hyper::HeaderMap;
 use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, Uri};
 use postern_shared::network::address::Address;
 use postern_shared::network::web_address::normalize_host;
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 /// Longest header value that is read, in bytes.
 const MAX_VALUE: usize = 16 * 1024;
+
+/// A check, as the proxy sent it.
+#[derive(Clone, Copy)]
+pub(crate) struct CheckRequest<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) headers: &'a HeaderMap,
+}
+
+impl<'a> CheckRequest<'a> {
+    /// A check of a contract that reads headers alone.
+    pub(crate) fn of_headers(headers: &'a HeaderMap) -> CheckRequest<'a> {
+        static ROOT: LazyLock<Uri> = LazyLock::new(|| Uri::from_static("/"));
+        CheckRequest {
+            method: &Method::GET,
+            uri: &ROOT,
+            headers,
+        }
+    }
+}
 
 /// The client's request to the application, as the proxy describes it.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +40,7 @@ pub(crate) struct OriginalRequest<'a> {
     pub(crate) method: &'a str,
     /// Host and port, as the browser sent them.
     pub(crate) authority: &'a str,
-    /// Path and query.
+    /// Path and query, as the browser sent them.
     pub(crate) target: &'a str,
     pub(crate) address: Address,
 }

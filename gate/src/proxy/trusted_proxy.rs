@@ -249,7 +249,7 @@ mod tests {
 
     const SECRET: &str = "0123456789abcdef";
 
-    /// Reads a configuration, in which `SECRET` stands for a file that holds it.
+    /// Reads a configuration, in which `SECRET` is replaced by a file that holds it.
     fn trusted_proxies_of(proxies: &str) -> TrustedProxies {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();

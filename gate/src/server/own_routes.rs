@@ -84,7 +84,7 @@ enum PageAccess {
 }
 
 enum PageHandler {
-    /// GET and HEAD.
+    /// A page, for GET and HEAD.
     Page(PageAccess, PageContent),
     /// POST from one of the gate's own pages; and the path of the page that shows how the form was
     /// answered.
@@ -272,8 +272,8 @@ async fn refuse_foreign_form(body: Incoming) -> HttpReply {
     }
 }
 
-/// Answers a request by another method than a path has. Whoever loads the address of a form, which
-/// stood in the address bar after it was sent, is led to the page of the form.
+/// Answers a request by another method than a path has. A browser that loads the address of a form, which
+/// was in the address bar after it was sent, is led to the page of the form.
 fn refuse_method(request: &RequestContext<'_>, method: &Method, path: &str) -> HttpReply {
     let form = PAGES
         .find(&Method::POST, path)

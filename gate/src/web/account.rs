@@ -23,11 +23,11 @@ use crate::web::notice;
 use hyper::StatusCode;
 use postern_shared::account::name::{Label, UserName};
 use postern_shared::engine::{
-    AdministrationError, AppPasswordsAfter, Engine, LoginError, OpenedSession, Principal, Requester,
+    AdministrationError, AppPasswordsAfter, Engine, LoginError, OpenedSession, Principal,
 };
-use postern_shared::protocol::command_request::{CommandRequest, Operation, ReplyBody};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::Session;
+use postern_shared::verify::origin::Origin;
 
 /// A session's owner at work, on a worker thread.
 pub(crate) struct Owner<'a> {
@@ -53,22 +53,8 @@ impl<'a> Owner<'a> {
         Principal::Session(&self.session.name, &self.client.origin, self.session.id)
     }
 
-    fn requester(&self) -> Requester<'_> {
-        Requester::SteppedUp(self.session, &self.client.origin)
-    }
-
-    /// Runs an operation of the commands. A change requires a step-up.
-    fn execute(
-        &self,
-        engine: &mut Engine,
-        operation: Operation,
-    ) -> Result<ReplyBody, AdministrationError> {
-        let account = self.session.name.clone();
-        let command = CommandRequest { account, operation };
-        let reply = engine
-            .commands()
-            .execute_request(self.requester(), &command, self.now);
-        Ok(reply?.answer)
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.client.origin
     }
 
     /// Opens a new session for this browser, after an act that revoked every session.
@@ -172,16 +158,15 @@ pub(crate) async fn show_confirmation(
 pub(crate) fn show_sessions_ended(
     request: &RequestContext<'_>,
     ended: &ContinuedSession,
-    title: &str,
-    line: String,
+    [title, line]: [String; 2],
 ) -> HttpReply {
     let notice = request.language.app_passwords(ended.app_passwords);
     let lines: Vec<String> = std::iter::once(line).chain(notice).collect();
     match ended.is_signed_in() {
         true => request.with_tokens(
-            notice::show_done(request, title, &lines),
+            notice::show_done(request, &title, &lines),
             &ended.tokens(request),
         ),
-        false => notice::show_notice(request, StatusCode::OK, title, &lines),
+        false => notice::show_notice(request, StatusCode::OK, &title, &lines),
     }
 }

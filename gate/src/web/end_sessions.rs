@@ -47,7 +47,7 @@ pub(crate) async fn show_end_sessions_page(
     Ok(pages::reply(StatusCode::OK, &page))
 }
 
-/// Ends everything, once.
+/// Ends every session and trusted browser of the account, once.
 pub(crate) async fn submit_end_sessions(
     request: &RequestContext<'_>,
     form: &PageForm,

@@ -17,6 +17,7 @@ use postern_shared::account::name::UserName;
 use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
 use postern_shared::credential::qr;
+use postern_shared::credential::secret::group_by_four;
 use postern_shared::engine::{
     AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, OpenedSession,
     ShownEnrollment,
@@ -24,7 +25,6 @@ use postern_shared::engine::{
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::token::TokenKind;
 use postern_shared::verify::decision::Refusal;
-use zeroize::Zeroizing;
 
 pub(crate) const NO_QR_CODE: &str =
     "the otpauth URI is too long for a QR code; shorten totp.issuer";
@@ -32,18 +32,6 @@ pub(crate) const NO_QR_CODE: &str =
 const FIRST: &str = "enroll/code";
 /// Path that receives the confirmation that the recovery codes are saved.
 const FINISH: &str = "enroll/finish";
-
-/// Groups a secret in fours, as people copy it by hand. Authenticator apps ignore the spaces.
-fn group_in_fours(secret: &str) -> Zeroizing<String> {
-    let mut grouped = Zeroizing::new(String::with_capacity(secret.len() * 2));
-    for (at, character) in secret.chars().enumerate() {
-        if at > 0 && at % 4 == 0 {
-            grouped.push(' ');
-        }
-        grouped.push(character);
-    }
-    grouped
-}
 
 /// Sends the browser to the enrollment, or asks for the one-time code that it requires.
 pub(crate) fn redirect_to_enrollment(
@@ -377,7 +365,7 @@ pub(crate) fn render_new_authenticator(
         title: &purpose.title,
         user: name.as_str(),
         qr: &qr,
-        secret: &group_in_fours(&shown.secret),
+        secret: &group_by_four(&shown.secret),
         url: &shown.url,
         draft: &shown.draft,
         act: purpose.act,

@@ -88,7 +88,7 @@ pub(crate) struct EnrollmentPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) title: &'a str,
     pub(crate) user: &'a str,
-    /// SVG.
+    /// The QR code as SVG.
     pub(crate) qr: &'a str,
     pub(crate) secret: &'a str,
     pub(crate) url: &'a str,

@@ -133,7 +133,7 @@ impl Libpam {
 ///
 /// # Safety
 /// `responses` is null, or was allocated with malloc and holds one response whose text is null or a
-/// NUL-terminated string allocated with malloc; nobody else holds either.
+/// NUL-terminated string allocated with malloc; no other code holds either.
 unsafe fn take_reply(responses: *mut Response) -> Option<Zeroizing<Vec<u8>>> {
     if responses.is_null() {
         return None;

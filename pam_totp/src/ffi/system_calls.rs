@@ -97,7 +97,7 @@ pub(crate) fn receive_with(
     // SAFETY: every pointer in the message is to something that outlives the call.
     let got = check(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) } as c_long)?;
     // SAFETY: the kernel wrote the header and its length; a header for SCM_RIGHTS that is long
-    // enough holds a descriptor, which is nobody else's.
+    // enough holds a descriptor, which no other code uses.
     let passed = unsafe {
         let header = libc::CMSG_FIRSTHDR(&raw const message);
         let is_descriptor = !header.is_null()

@@ -125,7 +125,7 @@ fn sends(instructions: Vec<Instruction>) -> Played {
     })
 }
 
-fn greeting(state: ServerState, versions: &[u16]) -> Greeting {
+fn greeting(state: GreetingState, versions: &[u16]) -> Greeting {
     Greeting {
         versions: versions.to_vec(),
         state,
@@ -133,11 +133,11 @@ fn greeting(state: ServerState, versions: &[u16]) -> Greeting {
 }
 
 fn ready() -> Greeting {
-    greeting(ServerState::Ready, postern_shared::protocol::VERSIONS)
+    greeting(GreetingState::Ready, postern_shared::protocol::VERSIONS)
 }
 
 /// Sends a greeting, and closes the connection.
-fn greets(state: ServerState, versions: &[u16]) -> Played {
+fn greets(state: GreetingState, versions: &[u16]) -> Played {
     let greeting = greeting(state, versions);
     posternd(move |mut stream| send(&mut stream, &greeting).unwrap())
 }
@@ -427,7 +427,7 @@ fn nothing_is_sent_to_a_socket_of_another_user() {
 fn without_a_listener_or_a_common_version_there_is_no_daemon() {
     let folder = tempfile::tempdir().unwrap();
     assert!(!is_believed(&folder.path().join("none")));
-    let played = greets(ServerState::Ready, &[9_999]);
+    let played = greets(GreetingState::Ready, &[9_999]);
     assert!(!is_believed(&played.path));
     played.thread.join().unwrap();
 }
@@ -459,11 +459,11 @@ fn a_users_host_is_denied_where_no_posternd_answers() {
     );
     let versions = postern_shared::protocol::VERSIONS;
     denied(
-        &greets(ServerState::Ready, &[9_999]).path,
+        &greets(GreetingState::Ready, &[9_999]).path,
         ["have different versions", "restart posternd"],
     );
     denied(
-        &greets(ServerState::NoAccount, versions).path,
+        &greets(GreetingState::NoAccount, versions).path,
         ["finds no name", "as a user of this host"],
     );
 }
@@ -509,7 +509,7 @@ fn a_line_of_the_modules_own_has_the_fields_of_posternds() {
 #[test]
 #[ignore = "a server must be root: tests/run"]
 fn received_bytes_are_read_after_the_host_was_stopped() {
-    let played = greets(ServerState::Ready, postern_shared::protocol::VERSIONS);
+    let played = greets(GreetingState::Ready, postern_shared::protocol::VERSIONS);
     let mut connection = LocalConnection::open(&played.path, Instant::now() + ADMITTED).unwrap();
     played.thread.join().unwrap();
     connection.wait_until(Instant::now() - Duration::from_secs(1));
@@ -529,7 +529,7 @@ fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
     listener.set_nonblocking(true).unwrap();
     let asked = std::rc::Rc::new(Cell::new(0));
     let (seen, waiting) = (std::rc::Rc::clone(&asked), listener.try_clone().unwrap());
-    let nobody_waits = move || {
+    let no_user_waits = move || {
         let connected = waiting.accept();
         assert_eq!(
             connected.map(drop).unwrap_err().kind(),
@@ -538,7 +538,7 @@ fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
         seen.set(seen.get() + 1);
     };
     let host = FakeHost {
-        asked_for_user: Some(Box::new(nobody_waits)),
+        asked_for_user: Some(Box::new(no_user_waits)),
         ..FakeHost::default()
     };
     assert_eq!(
@@ -553,7 +553,7 @@ fn the_module_does_not_connect_while_libpam_prompts_for_the_name() {
 fn opening_in(version: u16, of: HostUser, hook: PamFunction, host: &FakeHost) -> Opening {
     let (sender, opening) = std::sync::mpsc::channel();
     let played = posternd(move |mut stream| {
-        send(&mut stream, &greeting(ServerState::Ready, &[version])).unwrap();
+        send(&mut stream, &greeting(GreetingState::Ready, &[version])).unwrap();
         let opening: Opening = receive(&mut stream).unwrap();
         sender.send(opening).unwrap();
         send(&mut stream, &Instruction::End(REFUSED)).unwrap();

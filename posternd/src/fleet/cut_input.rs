@@ -5,8 +5,9 @@ use postern_shared::credential::input::{InputReading, LONGEST, possible_code_len
 use postern_shared::protocol::{PamTransaction, RelayReply};
 use zeroize::Zeroizing;
 
-/// The words of an enrollment, which are no secret and no code.
-const SAVED: &[u8] = b"saved";
+/// Words that are no secret and no code: that recovery codes were saved, and the request for a code by
+/// mail.
+const WORDS: [&[u8]; 2] = [b"saved", b"m"];
 
 /// Cuts the inputs of one conversation.
 pub(super) struct InputCut {
@@ -45,7 +46,9 @@ impl InputCut {
     }
 
     fn cut(&mut self, input: &[u8]) -> Zeroizing<Vec<u8>> {
-        let is_word = input.trim_ascii().eq_ignore_ascii_case(SAVED);
+        let is_word = WORDS
+            .iter()
+            .any(|word| input.trim_ascii().eq_ignore_ascii_case(word));
         let sent = match (is_word, self.reading) {
             (true, InputReading::Whole) => input.len(),
             // a server does not know such a code, which stays valid
@@ -101,12 +104,15 @@ mod tests {
     #[test]
     fn a_password_stays_on_the_host() {
         let mut cut = cut_of(&["try_first_pass"]);
-        assert_eq!(sent(&mut cut, "123 456"), "123 456");
+        for word in ["123 456", "m", " M", "saved"] {
+            assert_eq!(sent(&mut cut, word), word);
+        }
         for password in [
             "hunter2",
             "hunter2 123456",
             "correct horse battery staple",
             "1234567",
+            "mm",
         ] {
             assert_eq!(sent(&mut cut, password), "", "{password}");
         }

@@ -11,5 +11,5 @@ mod relay;
 mod servers;
 mod wrong_codes;
 
-pub use relay::{relay, relay_here};
+pub use relay::{RelayedModule, relay, relay_here};
 pub use servers::FleetServers;

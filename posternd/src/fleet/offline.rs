@@ -226,7 +226,16 @@ impl OfflineConversation<'_, '_> {
 
 /// Says to the user and to the log that no server decides.
 pub(super) fn deny(host: &Module<'_>, error: &dyn std::fmt::Display) {
-    host.show_message(messages::NO_SERVER);
+    deny_with(host, messages::NO_SERVER, error);
+}
+
+/// Says to the user and to the log that the server has gone in the middle of the conversation.
+pub(super) fn deny_ended(host: &Module<'_>, error: &dyn std::fmt::Display) {
+    deny_with(host, messages::SERVER_ENDED, error);
+}
+
+fn deny_with(host: &Module<'_>, text: &str, error: &dyn std::fmt::Display) {
+    host.show_message(text);
     let detail = format_args!("no server of the fleet decides: {error}");
     let fields = LogFields::of_host(host);
     fields.write(host, Severity::Error, "refused", "no-server", Some(&detail));

@@ -11,10 +11,10 @@ use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::{RemoteHost, look_up_facts};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use postern_shared::config::FleetConfig;
-use postern_shared::protocol::fleet::{HostRequest, RelayedConversation};
+use postern_shared::protocol::fleet::{HostRequest, RelayedConversation, USER_PROCESS_VERSION};
 use postern_shared::protocol::{
     Denial, FrameError, Instruction, PamFunction, PamFunctionResult, PamTransaction, RelayReply,
-    receive, send,
+    Severity, receive, send,
 };
 use postern_shared::system::process::{HostProcess, TransactionId};
 use std::os::fd::AsFd;
@@ -26,6 +26,43 @@ const FIRST: Duration = Duration::from_secs(3);
 const LATER: Duration = Duration::from_secs(25);
 /// Time limit of trying servers.
 const TRIES: Duration = Duration::from_secs(8);
+
+/// A function that writes a log line of a user's own process.
+pub(super) type WriteUserLine<'m> = &'m dyn Fn(Severity, &str);
+
+/// The module of a conversation that is relayed.
+#[derive(Clone, Copy)]
+pub struct RelayedModule<'m> {
+    pub stream: &'m UnixStream,
+    pub id: Option<TransactionId>,
+    /// Writes log lines, where the PAM host is a user's own process. Where it runs as root, the module
+    /// writes them.
+    pub user_log: Option<WriteUserLine<'m>>,
+}
+
+impl<'m> RelayedModule<'m> {
+    fn is_users(&self) -> bool {
+        self.user_log.is_some()
+    }
+
+    /// Returns the PAM host, for a result that no server decides.
+    fn into_host(self, transaction: PamTransaction) -> RemoteHost<'m, &'m UnixStream> {
+        let (process, access) = (HostProcess::find(0), EngineAccess::Store);
+        let host = RemoteHost::new(self.stream, transaction, process, access);
+        match self.user_log {
+            Some(log) => host.with_log(Box::new(log)),
+            None => host,
+        }
+    }
+
+    fn forward(&self, instruction: &Instruction) -> Result<(), RelayFailure> {
+        if let (Instruction::Log { severity, line }, Some(log)) = (instruction, self.user_log) {
+            log(*severity, line);
+            return Ok(());
+        }
+        send(&mut &*self.stream, instruction).map_err(RelayFailure::Module)
+    }
+}
 
 /// Why a conversation has no result of a server.
 enum RelayFailure {
@@ -49,27 +86,28 @@ pub fn relay_here(fleet: &FleetConfig, transaction: &PamTransaction) -> bool {
 /// # Errors
 /// Those of the module's connection.
 pub fn relay(
-    module: &UnixStream,
+    module: RelayedModule<'_>,
     mut transaction: PamTransaction,
-    id: Option<TransactionId>,
     fleet: &FleetConfig,
     servers: &FleetServers,
 ) -> Result<(), FrameError> {
+    let stream = module.stream;
     if transaction.hook == PamFunction::Password {
         // a password of this host is no password of Postern's
         let ignored = Instruction::End(PamFunctionResult::NotNeeded);
-        return send(&mut &*module, &ignored);
+        return send(&mut &*stream, &ignored);
     }
     // it names a file of this host
     transaction
         .options
         .retain(|option| !option.starts_with("config="));
-    module.set_read_timeout(None)?;
-    if transaction.hook == PamFunction::Account && has_own_mark(fleet, &transaction, id) {
-        return send(&mut &*module, &Instruction::End(PamFunctionResult::Passed));
+    stream.set_read_timeout(None)?;
+    if !module.is_users() && has_own_mark(fleet, &transaction, module.id) {
+        return send(&mut &*stream, &Instruction::End(PamFunctionResult::Passed));
     }
     let until = Instant::now() + TRIES;
-    let mut may_decide = true;
+    // no process of a user's own has this host accept anything
+    let mut may_decide = !module.is_users();
     let mut last = "no server is configured".to_owned();
     let mut urls = servers.in_order(fleet).into_iter();
     let mut again = None;
@@ -77,7 +115,7 @@ pub fn relay(
         if Instant::now() >= until {
             break;
         }
-        send(&mut &*module, &Instruction::StillWorking)?;
+        send(&mut &*stream, &Instruction::StillWorking)?;
         let mut connection = match servers.connect(fleet, &url) {
             Ok(connection) => connection,
             Err(error) => {
@@ -86,19 +124,26 @@ pub fn relay(
                 continue;
             }
         };
-        match converse(module, &transaction, id, &mut connection) {
+        if module.is_users() && connection.version < USER_PROCESS_VERSION {
+            servers.keep(connection);
+            last = format!("{url}: it relays PAM hosts that run as root only; upgrade the server");
+            continue;
+        }
+        match converse(&module, &transaction, &mut connection) {
             Ok(result) => {
                 servers.report(&url, None);
                 servers.keep(connection);
-                return send(&mut &*module, &Instruction::End(result));
+                return send(&mut &*stream, &Instruction::End(result));
             }
             Err(RelayFailure::Module(error)) => return Err(error),
             Err(RelayFailure::Server { error, shown }) => {
                 connection.connection.close();
                 last = format!("{url}: {error}");
                 if shown {
-                    may_decide = false;
-                    break;
+                    servers.set_back(&url);
+                    let host = module.into_host(transaction);
+                    offline::deny_ended(&host, &last);
+                    return host.end(PamFunctionResult::Denied(Denial::Unavailable));
                 }
                 match connection.was_idle {
                     // the server may have restarted since
@@ -108,8 +153,8 @@ pub fn relay(
             }
         }
     }
-    let process = HostProcess::find(0);
-    let host = RemoteHost::new(module, transaction, process, EngineAccess::Store);
+    let id = module.id;
+    let host = module.into_host(transaction);
     let may_decide = may_decide && servers.have_all_failed(fleet);
     let result = match OfflineFiles::open(fleet) {
         Ok(files) if may_decide => OfflineConversation {
@@ -135,15 +180,15 @@ fn has_own_mark(
     transaction: &PamTransaction,
     id: Option<TransactionId>,
 ) -> bool {
-    is_of_host(transaction)
+    transaction.hook == PamFunction::Account
+        && is_of_host(transaction)
         && OfflineFiles::open(fleet).is_ok_and(|files| files.has_mark(transaction, id))
 }
 
 /// Runs the conversation with one server. Returns its result.
 fn converse(
-    module: &UnixStream,
+    module: &RelayedModule<'_>,
     transaction: &PamTransaction,
-    id: Option<TransactionId>,
     server: &mut ServerConnection,
 ) -> Result<PamFunctionResult, RelayFailure> {
     let mut shown = false;
@@ -155,8 +200,9 @@ fn converse(
     };
     let relayed = RelayedConversation {
         version: server.version,
+        is_users: module.is_users(),
         transaction: transaction.clone(),
-        id,
+        id: module.id,
         facts: look_up_facts(transaction, &server.groups),
     };
     let stream = &server.connection;
@@ -179,13 +225,13 @@ fn converse(
             }
             Instruction::SetStacked(rest) => {
                 if let Some(password) = cut.restore_password(&rest) {
-                    forward(module, &Instruction::SetStacked(password))?;
+                    module.forward(&Instruction::SetStacked(password))?;
                 }
             }
             Instruction::Ask { .. } | Instruction::GetStacked => {
                 shown = true;
-                forward(module, &instruction)?;
-                let reply = wait_for_reply(module, server)?;
+                module.forward(&instruction)?;
+                let reply = wait_for_reply(module.stream, server)?;
                 send(&mut &*stream, &cut.cut_reply(reply)).map_err(lost(shown))?;
             }
             Instruction::Tell(_)
@@ -194,14 +240,10 @@ fn converse(
             | Instruction::KeepMark(_)
             | Instruction::StillWorking => {
                 shown |= !matches!(instruction, Instruction::StillWorking);
-                forward(module, &instruction)?;
+                module.forward(&instruction)?;
             }
         }
     }
-}
-
-fn forward(module: &UnixStream, instruction: &Instruction) -> Result<(), RelayFailure> {
-    send(&mut &*module, instruction).map_err(RelayFailure::Module)
 }
 
 /// Waits for the module's reply. A server sends nothing meanwhile: if it does, it has closed the

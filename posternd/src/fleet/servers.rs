@@ -110,6 +110,8 @@ pub struct FleetServers {
 struct ServerState {
     idle: Vec<ServerConnection>,
     failed: Option<Instant>,
+    /// When the server ended a conversation in its middle. That says nothing of whether it answers.
+    ended: Option<Instant>,
     /// The last reason that was logged.
     reported: Option<String>,
 }
@@ -147,7 +149,7 @@ impl FleetServers {
     pub(super) fn in_order(&self, fleet: &FleetConfig) -> Vec<ServerUrl> {
         let state = self.state();
         let mut urls = fleet.servers.clone();
-        urls.sort_by_key(|url| is_down(&state, url));
+        urls.sort_by_key(|url| is_down(&state, url) || has_just_ended(&state, url));
         urls
     }
 
@@ -190,6 +192,13 @@ impl FleetServers {
             }
         }
         opened
+    }
+
+    /// Has a server tried last for a while, since it ended a conversation in its middle. It does not
+    /// count as one that has failed: a user can bring that about.
+    pub(super) fn set_back(&self, url: &ServerUrl) {
+        let mut state = self.state();
+        state.entry(url.clone()).or_default().ended = Some(Instant::now());
     }
 
     /// Records whether a server answers, and logs a change.
@@ -312,6 +321,11 @@ fn is_down(state: &HashMap<ServerUrl, ServerState>, url: &ServerUrl) -> bool {
     failed.is_some_and(|at| at.elapsed() < DOWN)
 }
 
+fn has_just_ended(state: &HashMap<ServerUrl, ServerState>, url: &ServerUrl) -> bool {
+    let ended = state.get(url).and_then(|known| known.ended);
+    ended.is_some_and(|at| at.elapsed() < DOWN)
+}
+
 fn connect(url: &ServerUrl, tls: Arc<ClientConfig>) -> Result<ServerConnection, ConnectFailure> {
     let text = |error: io::Error| error.to_string();
     let connection = FleetConnection::connect(&url.authority(), tls, CONNECT).map_err(text)?;
@@ -415,6 +429,27 @@ fn write_renewed_text(text: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The attack: a user of the host has each server end a conversation, so that a security key would
+    /// pass without a code.
+    #[test]
+    fn a_server_that_ended_a_conversation_is_tried_last_and_has_not_failed() {
+        let urls = ["https://a:1", "https://b:1"].map(|url| url.parse::<ServerUrl>().unwrap());
+        let fleet = FleetConfig {
+            servers: urls.to_vec(),
+            ..FleetConfig::default()
+        };
+        let servers = FleetServers::default();
+        servers.set_back(&urls[0]);
+        assert!(servers.in_order(&fleet) == [urls[1].clone(), urls[0].clone()]);
+        servers.set_back(&urls[1]);
+        assert!(servers.in_order(&fleet) == urls);
+        assert!(!servers.have_all_failed(&fleet));
+        servers.report(&urls[0], Some("refused"));
+        assert!(servers.in_order(&fleet) == urls);
+        servers.report(&urls[1], Some("refused"));
+        assert!(servers.have_all_failed(&fleet));
+    }
 
     /// The attack: a user of the host fills its connections at every server, so that a security key
     /// would pass without a code.

@@ -5,8 +5,6 @@
 //!
 //! MUST NOT run the program in this process: where no unit listens, mail waits.
 
-pub use super::command_unit::{CommandError, serve, serve_at};
-
 use nix::unistd::geteuid;
 use std::io;
 use std::path::Path;
@@ -84,13 +82,13 @@ async fn connected(socket: &Path) -> io::Result<UnixStream> {
     let until = Instant::now() + PATIENCE;
     loop {
         match UnixStream::connect(socket).await {
-            Err(error) if nobody_listens(&error) && Instant::now() < until => sleep(PAUSE).await,
+            Err(error) if is_not_listening(&error) && Instant::now() < until => sleep(PAUSE).await,
             connected => return connected,
         }
     }
 }
 
-fn nobody_listens(error: &io::Error) -> bool {
+fn is_not_listening(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound
@@ -106,7 +104,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     #[test]
-    fn whoever_listens_a_moment_later_is_connected_to() {
+    fn a_program_that_listens_a_moment_later_is_connected_to() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("mail.sock");
         let listener = new_socket(
@@ -123,7 +121,7 @@ mod tests {
             .unwrap();
         runtime.block_on(async {
             let refused = UnixStream::connect(&path).await.unwrap_err();
-            assert!(nobody_listens(&refused), "{refused}");
+            assert!(is_not_listening(&refused), "{refused}");
             let later = async {
                 sleep(3 * PAUSE).await;
                 listen(&listener, Backlog::new(1).unwrap()).unwrap();

@@ -113,8 +113,11 @@ impl PamConversation<'_> {
         let mut denial = Denial::Refused;
         while let Some(typed) = inputs.read_input(&self.compose_prompt(text.as_deref(), mail)) {
             let typed = typed.map_err(|NoAnswer| self.deny_cancelled())?;
-            if mail == MailStatus::On && typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) {
-                text = Some(self.mail_code()?);
+            if typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) && self.answers_request(mail) {
+                text = Some(match mail {
+                    MailStatus::On => self.mail_code()?,
+                    MailStatus::Off => messages::NO_MAIL_ON_HOST.to_owned(),
+                });
                 mails += 1;
                 if mails < self.settings.tries {
                     inputs.add_prompt();
@@ -149,6 +152,11 @@ impl PamConversation<'_> {
             }
         }
         Err(denial)
+    }
+
+    /// Whether a request for a code by mail is one: elsewhere it is an input like others.
+    fn answers_request(&self, mail: MailStatus) -> bool {
+        mail == MailStatus::On || self.engine.fleet_host().is_some()
     }
 
     /// Joins the text about the last input, the offer of a code by mail, and the prompt.

@@ -58,6 +58,8 @@ pub struct FleetHost {
     pub user: Option<UserName>,
     /// Memberships in the groups that the policy named when the host asked.
     pub groups: Vec<(String, GroupMembership)>,
+    /// The user whose own process the PAM host is, if it does not run as root there.
+    pub owner: Option<User>,
 }
 
 impl FleetHost {
@@ -131,7 +133,9 @@ impl EngineClient {
     /// Returns whether an exemption may depend on what the host states: its service, and the user's
     /// address.
     pub(crate) fn trusts_claims(&self) -> bool {
-        self.user.as_ref().is_none_or(|user| user.is_service)
+        let is_of_user = |fleet: &Arc<FleetHost>| fleet.owner.is_some();
+        !self.fleet_host.as_ref().is_some_and(is_of_user)
+            && self.user.as_ref().is_none_or(|user| user.is_service)
     }
 
     /// Returns the host of a fleet that asks.
@@ -153,7 +157,14 @@ impl EngineClient {
     pub(crate) fn requester_named<'a>(&'a self, root: Requester<'a>) -> Requester<'a> {
         match (&self.user, &self.fleet_host) {
             (Some(User { uid, name, .. }), _) => Requester::Owner { name, uid: *uid },
-            (None, Some(host)) => Requester::Host(&host.host),
+            (None, Some(fleet)) => match &fleet.owner {
+                Some(User { uid, name, .. }) => Requester::HostUser {
+                    host: &fleet.host,
+                    name,
+                    uid: *uid,
+                },
+                None => Requester::Host(&fleet.host),
+            },
             (None, None) => root,
         }
     }

@@ -7,6 +7,7 @@
 use super::conversation::{HookResult, PamConversation, deny};
 use super::host::NoAnswer;
 use postern_shared::credential::qr;
+use postern_shared::credential::secret::group_by_four;
 use postern_shared::engine::{PamGrant, PamRefusal, PromptEnrollment, messages};
 use postern_shared::protocol::command_request::{ShownAuthenticator, TypedText};
 use postern_shared::protocol::{Denial, Echo, Severity};
@@ -147,16 +148,4 @@ impl PamConversation<'_> {
         self.deny_unenrolled();
         Denial::TooManyTries
     }
-}
-
-/// Returns the secret in groups of four letters.
-fn group_by_four(secret: &str) -> Zeroizing<String> {
-    let mut text = Zeroizing::new(String::with_capacity(secret.len() * 2));
-    for (at, letter) in secret.chars().enumerate() {
-        if at > 0 && at % 4 == 0 {
-            text.push(' ');
-        }
-        text.push(letter);
-    }
-    text
 }

@@ -24,16 +24,6 @@ pub fn run_hook(hook: PamFunction, host: &dyn PamHost, options: &[String]) -> Pa
     result.unwrap_or_else(PamFunctionResult::Denied)
 }
 
-/// Denies a hook of a user's host on a host of a fleet: a server is asked for root's hosts only.
-pub fn refuse_on_fleet_host(host: &dyn PamHost, hook: PamFunction) -> PamFunctionResult {
-    let why = "this host asks its servers for PAM hosts that run as root only";
-    let denied = PamFunctionResult::Denied(deny(host, Denial::Unavailable, &why));
-    match hook.may_end(denied) {
-        true => denied,
-        false => PamFunctionResult::NotNeeded,
-    }
-}
-
 /// Denies a hook whose options name a configuration: only root's hosts may choose one.
 pub fn refuse_config(host: &dyn PamHost, hook: PamFunction) -> PamFunctionResult {
     let why = "config= is for PAM hosts that run as root; remove it";

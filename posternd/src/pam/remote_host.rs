@@ -145,19 +145,16 @@ impl<'a, S: Read + Write> RemoteHost<'a, S> {
         (worker, user): (Worker, User),
         log: WriteLog<'a>,
     ) -> RemoteHost<'a, S> {
-        let claim = |item: Option<Vec<u8>>| item.filter(|_| user.is_service);
-        let transaction = PamTransaction {
-            real_uid: user.uid,
-            remote_host: claim(claimed.remote_host),
-            terminal: claim(claimed.terminal),
-            ssh_connection: claim(claimed.ssh_connection),
-            ssh_auth_info: claim(claimed.ssh_auth_info),
-            ..claimed
-        };
+        let transaction = drop_claims(claimed, &user);
         let access = EngineAccess::User(worker, user);
+        RemoteHost::new(stream, transaction, process, access).with_log(log)
+    }
+
+    /// Writes log lines by a function, instead of having the module write them.
+    pub fn with_log(self, log: WriteLog<'a>) -> RemoteHost<'a, S> {
         RemoteHost {
             log: Some(log),
-            ..RemoteHost::new(stream, transaction, process, access)
+            ..self
         }
     }
 
@@ -329,6 +326,20 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
     /// passed.
     fn remove_mark(&self) -> Result<(), MarkNotRemoved> {
         Ok(())
+    }
+}
+
+/// Drops address, terminal and completed methods, which a user's process claims, unless
+/// `pam.socket_users` names the user.
+pub(crate) fn drop_claims(claimed: PamTransaction, user: &User) -> PamTransaction {
+    let claim = |item: Option<Vec<u8>>| item.filter(|_| user.is_service);
+    PamTransaction {
+        real_uid: user.uid,
+        remote_host: claim(claimed.remote_host),
+        terminal: claim(claimed.terminal),
+        ssh_connection: claim(claimed.ssh_connection),
+        ssh_auth_info: claim(claimed.ssh_auth_info),
+        ..claimed
     }
 }
 

@@ -237,7 +237,7 @@ fn before_the_first_factor_prompt_and_text_are_the_same_for_every_user() {
         ("alice", "000000"),
         ("alice", "junk!"),
         ("bob", "000000"),
-        ("nobody at all", "12345678"),
+        ("no one at all", "12345678"),
         ("../x", "000000"),
     ] {
         let host = Fake::at("sshd", user).who_types(&[typed, typed]);

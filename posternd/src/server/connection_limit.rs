@@ -284,7 +284,7 @@ mod tests {
     /// One user stops connections before they send an opening: the user waits, and no other client
     /// does.
     #[test]
-    fn whoever_holds_most_waits_and_others_enter() {
+    fn the_origin_that_holds_most_waits_and_others_enter() {
         let all = ConnectionLimit::new(8, 8);
         let ended = Arc::new(AtomicUsize::new(0));
         let end = || {

@@ -4,7 +4,7 @@
 
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
-use crate::pam::hooks::{self, EngineAccess, FleetHost};
+use crate::pam::hooks::{self, EngineAccess, FleetHost, User};
 use crate::pam::remote_host::RemoteHost;
 use crate::server::host_activity::SeenConnection;
 use crate::server::peer::class_of;
@@ -16,8 +16,9 @@ use postern_shared::engine::set_wait_callback;
 use postern_shared::fleet::connection::FleetConnection;
 use postern_shared::protocol::fleet::{LookedUpUser, RelayedConversation};
 use postern_shared::protocol::{
-    Denial, FrameError, Instruction, PamFunctionResult, PamTransaction, send,
+    DecodeError, Denial, FrameError, Instruction, PamFunctionResult, PamTransaction, send,
 };
+use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process::{HostProcess, UnidentifiedProcess};
 use std::net::Shutdown;
 use std::panic::{self, AssertUnwindSafe};
@@ -42,19 +43,32 @@ pub(super) fn run(
         transaction,
         id,
         facts,
+        is_users,
         ..
     } = relayed;
+    let owner = match is_users {
+        true => Some(owner_of(&transaction, &facts.real_user)?),
+        false => None,
+    };
     let socket = connection.socket()?;
     let _open = CONNECTIONS.enter_with(move || drop(socket.shutdown(Shutdown::Read)));
     // a user may take any time at a prompt; a host that is gone is noticed by TCP's keepalive
     connection.set_timeout(None)?;
-    let class = CONFIGURATION.with_pam_config(|pam| class_of(&transaction, pam));
-    let origin = ClientOrigin::Host(Some(served.host.number));
+    let number = served.host.number;
+    let (origin, class) = match is_users {
+        // as on pam.sock: the users of a host never make a PAM host of its root's wait
+        true => (ClientOrigin::HostUsers(number), AdmissionClass::Familiar),
+        false => (
+            ClientOrigin::Host(Some(number)),
+            CONFIGURATION.with_pam_config(|pam| class_of(&transaction, pam)),
+        ),
+    };
     let worker = served.engines.worker(origin, class);
     let fleet_host = Arc::new(FleetHost {
         host: served.host.clone(),
         user: named_user(&transaction, &facts.user),
         groups: facts.groups.clone(),
+        owner,
     });
     // what the processes of another machine are called says nothing here
     let process = HostProcess::unidentified(UnidentifiedProcess::OtherNamespace).in_transaction(id);
@@ -78,6 +92,19 @@ pub(super) fn run(
     let result = ran.unwrap_or(PamFunctionResult::Denied(Denial::Unavailable));
     seen.count(hook, result);
     host.end(result)
+}
+
+/// Returns the user whose own process the PAM host is.
+fn owner_of(transaction: &PamTransaction, found: &LookedUpUser) -> Result<User, FrameError> {
+    let LookedUpUser::Found(name) = found else {
+        return Err(DecodeError("process").into());
+    };
+    let name = UserName::parse(name).map_err(|_| DecodeError("process"))?;
+    Ok(User {
+        uid: transaction.real_uid,
+        name,
+        is_service: false,
+    })
 }
 
 /// Returns the user whose groups the host states.

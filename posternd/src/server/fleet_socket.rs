@@ -9,6 +9,7 @@ use super::connection_limit::ConnectionLimit;
 use super::fleet_connections::FleetConnections;
 use super::fleet_conversation::{self, Served};
 use super::host_activity::SeenHosts;
+use super::own_tls::OwnTls;
 use super::report_limit::ReportLimit;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
@@ -45,9 +46,6 @@ const ROUND: Duration = Duration::from_millis(200);
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Time limit of a host between two requests; a host sends a ping more often.
 const IDLE: Duration = Duration::from_secs(60);
-/// Age in seconds at which the server makes itself another certificate, by the clock: a machine
-/// may have been suspended.
-const OWN_CERTIFICATE: u64 = 24 * 3600;
 /// Connections of all hosts, and of one.
 const OPEN: usize = 1024;
 const OF_ONE_HOST: usize = 256;
@@ -73,7 +71,7 @@ pub struct FleetSocket {
     connections: FleetConnections,
     seen: SeenHosts,
     reports: ReportLimit,
-    tls: Mutex<Option<(Timestamp, Arc<ServerConfig>)>>,
+    tls: Mutex<Option<OwnTls>>,
 }
 
 /// Why a connection was not served.
@@ -370,13 +368,15 @@ impl FleetSocket {
             .map_err(|error| error.to_string())
     }
 
-    /// Returns the TLS configuration, with a certificate of at most a day.
+    /// Returns the TLS configuration, with a certificate of the authority that the store has now.
     fn tls(&self) -> Result<Arc<ServerConfig>, FleetRefusal> {
         let now = clock::now().map_err(|error| FleetRefusal::Unavailable(error.to_string()))?;
+        let current = self.run(None, |engine, _| engine.hosts().authority_certificate());
+        let current = current.map_err(FleetRefusal::Unavailable)?;
         let mut made = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, config)) = &*made {
-            if *at <= now && now.since(*at) < OWN_CERTIFICATE {
-                return Ok(Arc::clone(config));
+        if let Some(own) = &*made {
+            if own.is_current(current.as_deref(), now) {
+                return Ok(Arc::clone(&own.config));
             }
         }
         let identity = self
@@ -388,7 +388,11 @@ impl FleetSocket {
         let authority = authority.ok_or(FleetRefusal::Unavailable("no authority".to_owned()))?;
         let config = tls::server_config(identity, &authority)
             .map_err(|error| FleetRefusal::Unavailable(error.to_string()))?;
-        *made = Some((now, Arc::clone(&config)));
+        *made = Some(OwnTls {
+            issued: now,
+            authority,
+            config: Arc::clone(&config),
+        });
         Ok(config)
     }
 

@@ -11,14 +11,14 @@ use super::service::Daemon;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
-use crate::fleet::{FleetServers, relay, relay_here};
+use crate::fleet::{FleetServers, RelayedModule, relay, relay_here};
 use crate::pam::hooks::EngineAccess;
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use postern_shared::config::DEFAULT_PATH;
-use postern_shared::protocol::{FrameError, Opening, ServerState, receive};
+use postern_shared::protocol::{FrameError, GreetingState, Opening, receive};
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
 use postern_shared::system::process::HostProcess;
@@ -64,7 +64,7 @@ pub fn serve_hosts(
             return;
         };
         let Some(place) = opening.admit_or_wait(peer.connecting(), ends(&stream)) else {
-            let _ = greet(&stream, ServerState::Busy);
+            let _ = greet(&stream, GreetingState::Busy);
             return;
         };
         let conversations = Arc::clone(&conversations);
@@ -76,7 +76,7 @@ pub fn serve_hosts(
         });
         if let Err(error) = started {
             log(format_args!("a thread cannot be started: {error}"));
-            let _ = greet(&stream, ServerState::Busy);
+            let _ = greet(&stream, GreetingState::Busy);
         }
     })
 }
@@ -134,7 +134,7 @@ fn converse(
         ));
         return Ok(());
     }
-    greet(stream, ServerState::Ready)?;
+    greet(stream, GreetingState::Ready)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let Opening::Host {
         transaction, id, ..
@@ -167,7 +167,12 @@ fn converse(
     let in_force = CONFIGURATION.load_config(Path::new(DEFAULT_PATH));
     let fleet = in_force.as_ref().map(|in_force| &in_force.config.fleet);
     if let Some(fleet) = fleet.ok().filter(|fleet| relay_here(fleet, &transaction)) {
-        return relay(stream, *transaction, id, fleet, &servers);
+        let module = RelayedModule {
+            stream,
+            id,
+            user_log: None,
+        };
+        return relay(module, *transaction, fleet, &servers);
     }
     let process = HostProcess::find(peer.process).in_transaction(id);
     let access = EngineAccess::Worker(worker);

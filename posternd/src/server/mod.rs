@@ -6,6 +6,7 @@ mod fleet_conversation;
 pub mod fleet_socket;
 mod host_activity;
 pub mod host_socket;
+mod own_tls;
 pub mod peer;
 mod relayed_hook;
 mod report_limit;

@@ -237,7 +237,7 @@ mod tests {
     /// Hidden processes used root's share, so that root's hosts waited with all other hidden
     /// processes.
     #[test]
-    fn whoever_cannot_be_seen_connects_beside_root() {
+    fn a_process_that_cannot_be_seen_connects_beside_root() {
         assert_eq!(UNSEEN.connecting(), Connecting::Unseen);
         assert_eq!(ROOT.connecting(), Connecting::User(0));
         let started_by_a_user = PeerProcess {

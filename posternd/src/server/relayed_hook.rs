@@ -6,7 +6,7 @@ use crate::pam::hooks;
 use crate::pam::remote_host::RemoteHost;
 use postern_shared::engine::{WaitCallbackGuard, set_wait_callback};
 use postern_shared::protocol::{
-    Denial, FrameError, Greeting, Instruction, PamFunctionResult, ServerState, VERSIONS, send,
+    Denial, FrameError, Greeting, GreetingState, Instruction, PamFunctionResult, VERSIONS, send,
 };
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,7 +16,7 @@ use std::time::Duration;
 /// Time limit of a peer for its opening, and of a module for receiving a frame.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) fn greet(mut stream: &UnixStream, state: ServerState) -> Result<(), FrameError> {
+pub(super) fn greet(mut stream: &UnixStream, state: GreetingState) -> Result<(), FrameError> {
     stream.set_write_timeout(Some(PATIENCE))?;
     let versions = VERSIONS.to_vec();
     send(&mut stream, &Greeting { versions, state })

@@ -9,9 +9,9 @@ use nix::sys::socket::sockopt::AcceptConn;
 use std::os::unix::net::UnixListener;
 use std::{fmt, io};
 
-/// FileDescriptorName= of posternd.socket.
+/// Value of FileDescriptorName= in posternd.socket.
 const HOST: &str = "host";
-/// FileDescriptorName= of posternd-pam.socket.
+/// Value of FileDescriptorName= in posternd-pam.socket.
 const PAM: &str = "pam";
 
 /// The sockets that were passed.

@@ -5,7 +5,7 @@
 //! MUST drop root before it opens key or store, and before it reads anything of the module's.
 
 use super::relayed_hook::{self, PATIENCE, greet};
-use crate::fleet::{FleetServers, relay, relay_here};
+use crate::fleet::{FleetServers, RelayedModule, relay, relay_here};
 use crate::pam::hooks::{EngineAccess, LogFields};
 use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::Engines;
@@ -16,7 +16,7 @@ use nix::unistd::getresuid;
 use postern_shared::config::file::{self, ConfigError, CurrentConfig};
 use postern_shared::engine::privileges::{PrivilegesError, drop_root};
 use postern_shared::protocol::{
-    DecodeError, Denial, Frame, FrameError, Instruction, Opening, PamFunctionResult, ServerState,
+    DecodeError, Denial, Frame, FrameError, GreetingState, Instruction, Opening, PamFunctionResult,
     Severity, receive, send,
 };
 use postern_shared::system::admission::AdmissionClass;
@@ -41,7 +41,7 @@ pub fn serve(config: &Path) -> Result<(), StdioError> {
     let in_force = configuration.as_mut().ok();
     let unprivileged = drop_root(in_force.map(|in_force| &mut in_force.config));
     stream.set_read_timeout(Some(PATIENCE))?;
-    greet(&stream, ServerState::Ready)?;
+    greet(&stream, GreetingState::Ready)?;
     match unprivileged {
         Ok(()) => converse(&Arc::new(stream), process, configuration),
         Err(error) => {
@@ -100,7 +100,12 @@ fn converse(
     let fleet = configuration.as_ref().ok().map(|read| &read.config.fleet);
     if let Some(fleet) = fleet.filter(|fleet| relay_here(fleet, &transaction)) {
         let servers = FleetServers::default();
-        relay(stream, *transaction, id, fleet, &servers)?;
+        let module = RelayedModule {
+            stream,
+            id,
+            user_log: None,
+        };
+        relay(module, *transaction, fleet, &servers)?;
         // no daemon may be there to do it
         servers.synchronize(fleet);
         return Ok(());

@@ -9,7 +9,7 @@ use crate::daemon::configuration::CONFIGURATION;
 use crate::pam::hooks::User;
 use nix::unistd::{self, Uid};
 use postern_shared::account::name::UserName;
-use postern_shared::protocol::ServerState;
+use postern_shared::protocol::GreetingState;
 use postern_shared::system::admission::{
     self, Admission, AdmissionClass, AdmissionLimits, AdmissionRequest, ClassLimits,
 };
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The overflow user (kernel.overflowuid), which stands for users without a number in this
+/// The overflow user (kernel.overflowuid), which represents users without a number in this
 /// namespace; on many hosts also "nobody".
 const OVERFLOW: u32 = 65534;
 
@@ -59,7 +59,7 @@ const REMEMBERED: usize = 1024;
 
 /// The users that were looked up, with the time.
 type KnownUsers = HashMap<u32, (Option<UserName>, Instant)>;
-type UserFound = Result<UserName, ServerState>;
+type UserFound = Result<UserName, GreetingState>;
 
 /// The connection limits and the cached users.
 pub(super) struct UserLimits {
@@ -116,12 +116,12 @@ impl UserLimits {
     pub(super) fn admit_connection(
         self: &Arc<UserLimits>,
         uid: u32,
-    ) -> Result<Arriving, ServerState> {
+    ) -> Result<Arriving, GreetingState> {
         if uid == OVERFLOW {
-            return Err(ServerState::NoAccount);
+            return Err(GreetingState::NoAccount);
         }
         let class = match self.cached_user(uid) {
-            Some((None, true)) => return Err(ServerState::NoAccount),
+            Some((None, true)) => return Err(GreetingState::NoAccount),
             Some((Some(_), true)) => None,
             Some((Some(_), false)) => Some(AdmissionClass::Familiar),
             Some((None, false)) | None => Some(AdmissionClass::Unauthenticated),
@@ -130,7 +130,7 @@ impl UserLimits {
         Ok(Arriving {
             peers: Arc::clone(self),
             uid,
-            turn: turn.transpose().map_err(|_| ServerState::Busy)?,
+            turn: turn.transpose().map_err(|_| GreetingState::Busy)?,
         })
     }
 
@@ -173,7 +173,7 @@ impl UserLimits {
                 let found = (peers.find)(uid);
                 match &found {
                     Ok(name) => peers.cache_user(uid, Some(name.clone())),
-                    Err(ServerState::NoAccount) => peers.cache_user(uid, None),
+                    Err(GreetingState::NoAccount) => peers.cache_user(uid, None),
                     Err(_) => {}
                 }
                 // the connection that waited may have given up
@@ -183,8 +183,8 @@ impl UserLimits {
         match started {
             Ok(_) => receiver
                 .recv_timeout(left)
-                .unwrap_or(Err(ServerState::NameUnavailable)),
-            Err(_) => Err(ServerState::Busy),
+                .unwrap_or(Err(GreetingState::NameUnavailable)),
+            Err(_) => Err(GreetingState::Busy),
         }
     }
 }
@@ -209,20 +209,20 @@ impl NamedUser {
 impl Arriving {
     /// Admits a connection once its user's name is known. The oldest connection of a user with too
     /// many ends; at the limit of all users, the oldest connection of the user with the most.
-    pub(super) fn admit(self, stream: &Arc<UnixStream>) -> Result<Admitted, ServerState> {
+    pub(super) fn admit(self, stream: &Arc<UnixStream>) -> Result<Admitted, GreetingState> {
         self.admit_until(ends(stream))
     }
 
-    fn admit_until(self, end: impl Fn() + Send + 'static) -> Result<Admitted, ServerState> {
+    fn admit_until(self, end: impl Fn() + Send + 'static) -> Result<Admitted, GreetingState> {
         let Arriving { peers, uid, turn } = self;
         let name = match turn {
             None => peers
                 .cached_user(uid)
                 .and_then(|(name, _)| name)
-                .ok_or(ServerState::NoAccount)?,
+                .ok_or(GreetingState::NoAccount)?,
             Some(turn) => {
                 let until = Instant::now() + PATIENCE;
-                let place = turn.wait(PATIENCE).map_err(|_| ServerState::Busy)?;
+                let place = turn.wait(PATIENCE).map_err(|_| GreetingState::Busy)?;
                 peers.look_up(uid, place, until)?
             }
         };
@@ -233,7 +233,7 @@ impl Arriving {
             true => &peers.services,
             false => &peers.users,
         };
-        let permit = limit.admit(uid, false, end).ok_or(ServerState::Busy)?;
+        let permit = limit.admit(uid, false, end).ok_or(GreetingState::Busy)?;
         let user = User {
             uid,
             name,
@@ -249,9 +249,11 @@ impl Arriving {
 /// Returns the name of a user, which is the name of the account.
 fn find(uid: u32) -> UserFound {
     match unistd::User::from_uid(Uid::from_raw(uid)) {
-        Ok(Some(user)) => UserName::parse(user.name.as_bytes()).map_err(|_| ServerState::NoAccount),
-        Ok(None) => Err(ServerState::NoAccount),
-        Err(_) => Err(ServerState::NameUnavailable),
+        Ok(Some(user)) => {
+            UserName::parse(user.name.as_bytes()).map_err(|_| GreetingState::NoAccount)
+        }
+        Ok(None) => Err(GreetingState::NoAccount),
+        Err(_) => Err(GreetingState::NameUnavailable),
     }
 }
 
@@ -263,7 +265,7 @@ mod tests {
     fn find_below_2000(uid: u32) -> UserFound {
         match uid < 2000 {
             true => Ok(format!("user{uid}").parse().unwrap()),
-            false => Err(ServerState::NoAccount),
+            false => Err(GreetingState::NoAccount),
         }
     }
 
@@ -281,7 +283,7 @@ mod tests {
         Arc::new(UserLimits::finding(find, named))
     }
 
-    fn admit(peers: &Arc<UserLimits>, uid: u32) -> Result<Admitted, ServerState> {
+    fn admit(peers: &Arc<UserLimits>, uid: u32) -> Result<Admitted, GreetingState> {
         peers.admit_connection(uid)?.admit_until(|| {})
     }
 
@@ -290,9 +292,12 @@ mod tests {
     fn users_without_a_name_take_no_place() {
         let peers = peers_finding(find_below_2000, &[]);
         for uid in 100_000..100_100 {
-            assert_eq!(admit(&peers, uid).err(), Some(ServerState::NoAccount));
+            assert_eq!(admit(&peers, uid).err(), Some(GreetingState::NoAccount));
         }
-        assert_eq!(admit(&peers, OVERFLOW).err(), Some(ServerState::NoAccount));
+        assert_eq!(
+            admit(&peers, OVERFLOW).err(),
+            Some(GreetingState::NoAccount)
+        );
         assert_eq!(peers.users.open(), 0);
         assert!(admit(&peers, 1000).is_ok());
     }
@@ -300,7 +305,7 @@ mod tests {
     /// Two thousand connections of one user end one another and no others; services have a limit
     /// of their own.
     #[test]
-    fn whoever_has_too_many_ends_the_oldest_of_their_own() {
+    fn a_user_with_too_many_ends_the_oldest_of_their_own() {
         let peers = peers_finding(find_below_2000, &[990]);
         let (ended, of_others) = (Arc::default(), Arc::default());
         let admit = |uid, ended: &Arc<AtomicUsize>| {
@@ -323,11 +328,11 @@ mod tests {
 
     /// A name service that did not reply stopped all accepting.
     #[test]
-    fn a_look_up_that_takes_its_time_stops_nobody_who_is_known() {
+    fn a_slow_look_up_stops_no_user_who_is_known() {
         fn find(uid: u32) -> UserFound {
             if uid != 1000 {
                 thread::sleep(Duration::from_millis(400));
-                return Err(ServerState::NameUnavailable);
+                return Err(GreetingState::NameUnavailable);
             }
             find_below_2000(uid)
         }
@@ -352,7 +357,7 @@ mod tests {
         let peers = peers_finding(find, &[]);
         assert_eq!(
             admit(&peers, 1000).err(),
-            Some(ServerState::NameUnavailable)
+            Some(GreetingState::NameUnavailable)
         );
         let until = Instant::now() + Duration::from_secs(10);
         while peers.cached_user(1000).is_none() && Instant::now() < until {

@@ -16,15 +16,16 @@ use crate::commands::run::UserCommand;
 use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::user_log::UserLog;
+use crate::fleet::{FleetServers, RelayedModule, relay};
 use crate::pam::hooks::{self, User};
-use crate::pam::remote_host::RemoteHost;
+use crate::pam::remote_host::{RemoteHost, drop_claims};
 use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use nix::sys::socket::getsockopt;
 use nix::sys::socket::sockopt::PeerCredentials;
 use postern_shared::account::name;
 use postern_shared::protocol::{
-    FrameError, Opening, PamFunction, PamTransaction, ServerState, Severity, receive, send,
+    FrameError, GreetingState, Opening, PamFunction, PamTransaction, Severity, receive, send,
 };
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::name_service::NameService;
@@ -44,11 +45,12 @@ pub struct UserSocket {
     passwords: HostPasswordHelper,
     threads: ThreadPool,
     log: UserLog,
+    servers: FleetServers,
 }
 
 impl UserSocket {
-    /// Returns the state, with this path of postern.toml.
-    pub fn new(config: &Path) -> Arc<UserSocket> {
+    /// Returns the state, with this path of postern.toml. On a host of a fleet, the servers decide.
+    pub fn new(config: &Path, servers: FleetServers) -> Arc<UserSocket> {
         Arc::new(UserSocket {
             config: config.to_owned(),
             peers: UserLimits::new(config),
@@ -57,6 +59,7 @@ impl UserSocket {
             passwords: HostPasswordHelper::new(),
             threads: ThreadPool::new("user", STACK, WAITING_THREADS),
             log: UserLog::default(),
+            servers,
         })
     }
 
@@ -122,7 +125,7 @@ impl UserSocket {
         process: i32,
         admitted: Admitted,
     ) -> Result<(), FrameError> {
-        greet(stream, ServerState::Ready)?;
+        greet(stream, GreetingState::Ready)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let opening: Opening = receive(&mut stream.as_ref())?;
         let user = &admitted.user;
@@ -169,6 +172,26 @@ impl UserSocket {
             |severity, line: &str| self.log.write(uid, severity, &format!("{program}: {line}"));
         let mut options = transaction.options.clone();
         let names_file = options.iter().any(|option| option.starts_with("config="));
+        let in_force = CONFIGURATION.load_config(&self.config);
+        let fleet = in_force.map(|in_force| in_force.config.fleet).ok();
+        if let Some(fleet) = fleet.filter(|fleet| fleet.is_host() && !names_file) {
+            // the servers' policy applies, so this host names no service that states more
+            let user = User {
+                is_service: false,
+                ..user
+            };
+            let module = RelayedModule {
+                stream,
+                id: process.identifier(),
+                user_log: Some(&log),
+            };
+            return relay(
+                module,
+                drop_claims(transaction, &user),
+                &fleet,
+                &self.servers,
+            );
+        }
         // posternd's configuration is used: another path would reveal which files posternd can
         // read
         options.insert(0, format!("config={}", self.config.display()));
@@ -177,11 +200,6 @@ impl UserSocket {
             RemoteHost::of_user(stream.as_ref(), transaction, process, access, Box::new(log));
         if names_file {
             let denied = hooks::refuse_config(&host, hook);
-            return host.end(denied);
-        }
-        let in_force = CONFIGURATION.load_config(&self.config);
-        if in_force.is_ok_and(|in_force| in_force.config.fleet.is_host()) {
-            let denied = hooks::refuse_on_fleet_host(&host, hook);
             return host.end(denied);
         }
         relayed_hook::run(stream, host, &options, |_| {})

@@ -11,4 +11,6 @@ pub enum ClientOrigin {
     Service(Vec<u8>),
     /// The host of a fleet, by its number in the store, or one that has not joined.
     Host(Option<i64>),
+    /// The users of such a host, for processes of their own.
+    HostUsers(i64),
 }

@@ -8,7 +8,7 @@ use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::Engine;
 use posternd::mail::MailThread;
-use posternd::mail::command::serve_at;
+use posternd::mail::command_unit::serve_at;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};

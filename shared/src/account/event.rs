@@ -24,6 +24,14 @@ pub struct AuditEvent {
     pub cause: String,
 }
 
+/// Number of events of one kind at one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventCount {
+    pub kind: EventKind,
+    pub service: String,
+    pub count: u32,
+}
+
 /// Most events in the store; the oldest are deleted first.
 pub const MAX_EVENTS: u32 = 1_000_000;
 /// Seconds after which an event is deleted: 400 days, so that a year can be compared with the one
@@ -232,7 +240,7 @@ impl EventKind {
         }
     }
 
-    /// Parses [`EventKind::name`].
+    /// Parses a name that [`EventKind::name`] returns.
     pub fn from_name(name: &str) -> Option<EventKind> {
         EventKind::ALL.into_iter().find(|kind| kind.name() == name)
     }

@@ -54,13 +54,22 @@ impl Config {
     /// Finds the hosts of the groups that the policy names.
     pub(super) fn resolve_host_groups(&mut self) -> Result<(), Conflict> {
         let (policy, groups) = (&mut self.policy, &self.host_group);
-        let lists = policy.exempt.iter_mut().map(|exempt| &mut exempt.hosts);
-        let named = [&mut policy.enroll_hosts, &mut policy.sk_keys_without_server];
-        for list in lists.chain(named) {
+        let exempt = policy.exempt.iter_mut();
+        let exempt = exempt.map(|exempt| (&["policy", "exempt"], &mut exempt.hosts));
+        let named = [
+            (&["policy", "required_hosts"], &mut policy.required_hosts),
+            (&["policy", "enroll_hosts"], &mut policy.enroll_hosts),
+            (&["policy", "mail_hosts"], &mut policy.mail_hosts),
+            (
+                &["policy", "sk_keys_without_server"],
+                &mut policy.sk_keys_without_server,
+            ),
+        ];
+        for (path, list) in exempt.chain(named) {
             list.resolve(groups).map_err(|group| {
                 let message =
                     format!("names the group of hosts {group:?}, which [host_group] does not have");
-                Conflict::new(&["policy"], message)
+                Conflict::new(path, message)
             })?;
         }
         Ok(())

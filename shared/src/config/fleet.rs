@@ -155,6 +155,11 @@ impl HostList {
         self.hosts.contains(host)
     }
 
+    /// Returns the hosts that the list names, also by their groups.
+    pub fn hosts(&self) -> impl Iterator<Item = &HostName> {
+        self.hosts.iter()
+    }
+
     /// Adds the hosts of the groups that the list names. Returns a group that is not declared.
     pub(super) fn resolve(&mut self, groups: &HostGroups) -> Result<(), String> {
         for group in self

@@ -254,6 +254,7 @@ mod tests {
             ("[[gate.rule]]", "then = \"code\""),
             ("[gate.branding]", ""),
             ("[gate.administration]", ""),
+            ("[gate.passkeys]", ""),
             ("[[account]]", "name = \"a\"\nsecret_file = \"/a\""),
         ] {
             let path = header.trim_matches(['[', ']']).split('.');

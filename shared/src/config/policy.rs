@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyConfig {
     pub required: RequiredAccounts,
+    /// Hosts of a fleet where everyone must have a second factor, whatever `required` says.
+    pub required_hosts: HostList,
     /// Enrollment grace period after the first sign-in.
     pub enroll_within: Duration<0, 7_776_000>,
     pub self_enroll: SelfEnroll,
@@ -23,6 +25,8 @@ pub struct PolicyConfig {
     pub exempt: Vec<Exemption>,
     /// Hosts of a fleet where a user without a second factor may enroll at a prompt.
     pub enroll_hosts: HostList,
+    /// Hosts of a fleet at whose prompts a user may have a code mailed.
+    pub mail_hosts: HostList,
     /// Hosts of a fleet where an sshd login with a FIDO security key passes while no server answers.
     pub sk_keys_without_server: HostList,
 }

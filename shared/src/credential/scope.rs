@@ -211,7 +211,7 @@ impl FromStr for ScopeTerm {
     }
 }
 
-/// Parses `HOST[/PATH][ METHOD,…]`.
+/// Parses a term of the form `HOST[/PATH][ METHOD,…]`.
 fn parse_web_scope(text: &str) -> Result<WebScope, &'static str> {
     let (address, methods) = match text.split_once(' ') {
         Some((address, methods)) => (address, methods.split(',').collect()),

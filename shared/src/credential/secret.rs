@@ -113,6 +113,19 @@ impl Secret {
     }
 }
 
+/// Returns a secret in Base32 in groups of four letters, as people copy it by hand. Authenticator
+/// apps ignore the spaces.
+pub fn group_by_four(base32: &str) -> Zeroizing<String> {
+    let mut grouped = Zeroizing::new(String::with_capacity(base32.len() * 2));
+    for (at, letter) in base32.chars().enumerate() {
+        if at > 0 && at % 4 == 0 {
+            grouped.push(' ');
+        }
+        grouped.push(letter);
+    }
+    grouped
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")

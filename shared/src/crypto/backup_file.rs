@@ -223,7 +223,7 @@ impl BackupHeader {
     }
 }
 
-/// Refuses a passphrase that protects too little: whoever has the file can try as many as they like.
+/// Refuses a passphrase that protects too little: a thief of the file can try as many as they like.
 ///
 /// # Errors
 /// It has fewer than 12 characters, or more than 1024 bytes.

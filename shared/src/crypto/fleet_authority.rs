@@ -50,7 +50,7 @@ pub fn certificate_fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint 
 pub struct HostPublicKey([u8; POINT]);
 
 impl HostPublicKey {
-    /// Parses a SubjectPublicKeyInfo.
+    /// Parses the DER encoding of a SubjectPublicKeyInfo.
     pub fn parse(spki: &[u8]) -> Option<HostPublicKey> {
         let point: [u8; POINT] = spki.strip_prefix(&P256_PREFIX)?.try_into().ok()?;
         (point[0] == 4).then_some(HostPublicKey(point))
@@ -84,7 +84,7 @@ impl HostKey {
         Ok(HostKey(generate_key()?))
     }
 
-    /// Returns the SubjectPublicKeyInfo.
+    /// Returns the SubjectPublicKeyInfo in DER.
     pub fn public_key(&self) -> Vec<u8> {
         self.0.subject_public_key_info()
     }

@@ -1,15 +1,13 @@
-//! Execution of requests: root's from the command, a local user's through posternd, and a web
-//! user's through the gate after step-up. A user who changes the own account proves it with a code,
-//! which is verified, throttled and consumed as at a sign-in.
+//! Execution of requests of the command: root's in the command itself, a local user's through
+//! posternd. A user who changes the own account proves it with a code, which is verified, throttled
+//! and consumed as at a sign-in.
 //!
 //! MUST NOT execute a change by an owner before `verify_requester` has returned.
 
-use super::enrollment::pending::{AccountSnapshot, PendingEnrollment, group_recovery_codes};
-use super::enrollment::steps::read_account_snapshot;
-use super::enrollment::token::PendingRecoveryCodes;
+use super::enrollment::pending::{AccountSnapshot, PendingEnrollment};
 use super::{
-    AdministrationError, AppPasswordsAfter, COMMAND, Commands, Requester, VerificationRequest,
-    messages,
+    AdministrationError, AfterEnrollmentCode, AppPasswordsAfter, COMMAND, Commands, Requester,
+    VerificationRequest, messages,
 };
 use crate::account::name::UserName;
 use crate::credential::input::Input;
@@ -17,10 +15,8 @@ use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
     FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
 };
-use crate::store::Intent;
 use crate::system::clock::Timestamp;
-use crate::token::Token;
-use crate::verify::decision::AcceptedEnrollmentCode;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -82,7 +78,13 @@ impl Commands<'_> {
                         )?
                     }
                     ChangeOperation::BeginRecoveryCodes => {
-                        self.begin_recovery_codes(requester, account, proof.snapshot, now)?
+                        let to = requester.token_recipient(account, &proof.snapshot);
+                        let mut enrollment = engine.enrollment();
+                        let new = enrollment.issue_recovery_codes(to, proof.snapshot, now)?;
+                        ReplyBody::RecoveryCodes {
+                            codes: new.codes,
+                            token: new.token,
+                        }
                     }
                 };
                 Ok(EngineReply {
@@ -132,8 +134,8 @@ impl Commands<'_> {
         }
     }
 
-    /// Verifies and consumes the code of a local user. Root and a user after step-up need none. The
-    /// one-time code of a first enrollment is verified here and consumed by its activation.
+    /// Verifies and consumes the code of a local user. Root needs none. The one-time code of a first
+    /// enrollment is verified here and consumed by its activation.
     fn verify_requester(
         &mut self,
         requester: Requester<'_>,
@@ -144,7 +146,7 @@ impl Commands<'_> {
     ) -> Result<CodeProof, AdministrationError> {
         let mut proof = CodeProof {
             messages: Vec::new(),
-            snapshot: self.snapshot_for(requester, account, now)?,
+            snapshot: self.engine.enrollment().snapshot_account(account)?,
             accepted_code: None,
         };
         let Requester::Owner { name, .. } = requester else {
@@ -184,36 +186,6 @@ impl Commands<'_> {
         }
     }
 
-    /// Returns the account's snapshot. Fails if the requester's session has ended.
-    fn snapshot_for(
-        &mut self,
-        requester: Requester<'_>,
-        account: &UserName,
-        now: Timestamp,
-    ) -> Result<AccountSnapshot, AdministrationError> {
-        let (mut tx, _, vault) = self.engine.begin_with_keys(Intent::Read)?;
-        requester.actor().refuse_ended_session(&mut tx, now)?;
-        Ok(read_account_snapshot(&mut tx, vault, account)?)
-    }
-
-    fn begin_recovery_codes(
-        &mut self,
-        requester: Requester<'_>,
-        account: &UserName,
-        snapshot: AccountSnapshot,
-        now: Timestamp,
-    ) -> Result<ReplyBody, AdministrationError> {
-        let codes = self.engine.config().recovery.generate_codes()?;
-        let shown = group_recovery_codes(&codes);
-        let keys = self.engine.token_keys();
-        let to = requester.token_recipient(account, &snapshot);
-        let new = Token::issue(&keys, to, PendingRecoveryCodes { snapshot, codes }, now)?;
-        Ok(ReplyBody::RecoveryCodes {
-            codes: shown,
-            token: new.seal(&keys)?.into(),
-        })
-    }
-
     fn execute_finish(
         &mut self,
         requester: Requester<'_>,
@@ -223,9 +195,18 @@ impl Commands<'_> {
     ) -> Result<EngineReply, AdministrationError> {
         let mut enrollment = self.engine.enrollment();
         match finish {
-            FinishOperation::Confirm { token, code } => Ok(enrollment
-                .confirm_enrollment(requester, account, token, code, now)?
-                .into()),
+            FinishOperation::Confirm { token, code } => {
+                let (holder, input) = (requester.holder(), Input::parse(code.as_bytes()));
+                match enrollment.confirm_draft(token.clone(), account, holder, &input, now)? {
+                    AfterEnrollmentCode::Confirmed { confirmed, .. } => {
+                        Ok(ReplyBody::Confirmed { token: confirmed }.into())
+                    }
+                    AfterEnrollmentCode::Refused(refusal, _) => {
+                        Ok(ReplyBody::NotConfirmed(refusal).into())
+                    }
+                    AfterEnrollmentCode::Over => Err(AdministrationError::Stale),
+                }
+            }
             FinishOperation::Activate { token } => {
                 let (holder, actor) = (requester.holder(), requester.actor());
                 enrollment
@@ -236,13 +217,8 @@ impl Commands<'_> {
                 .activate_unconfirmed(token, account, requester, now)
                 .map(activated_reply),
             FinishOperation::ReplaceRecoveryCodes { token } => {
-                let token = enrollment
-                    .open_step::<PendingRecoveryCodes>(token, account, requester.holder(), now)?
-                    .ok_or(AdministrationError::Stale)?;
-                let PendingRecoveryCodes { snapshot, codes } = token.payload();
-                let actor = requester.actor();
-                enrollment
-                    .replace_recovery_codes_if_unchanged(snapshot, account, codes, actor, now)?;
+                let (holder, actor) = (requester.holder(), requester.actor());
+                enrollment.activate_recovery_codes(token, account, holder, actor, now)?;
                 Ok(ReplyBody::Done.into())
             }
         }

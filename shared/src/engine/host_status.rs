@@ -22,7 +22,7 @@ pub struct HostStatus {
     pub servers: Vec<String>,
     /// The Postern of the host, as it stated last.
     pub version: Option<String>,
-    /// Since it joined.
+    /// Conversations since the host joined.
     pub counts: ConversationCounts,
 }
 

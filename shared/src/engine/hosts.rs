@@ -217,6 +217,12 @@ impl Hosts<'_> {
         Ok(tx.commit()?)
     }
 
+    /// Returns the certificate (DER) of the authority, if there is one.
+    pub fn authority_certificate(&mut self) -> Result<Option<Vec<u8>>, EngineError> {
+        let record = self.engine.begin(Intent::Read)?.fleet_authority()?;
+        Ok(record.map(|record| record.certificate))
+    }
+
     /// Issues a certificate to this server, with a new key. Makes the authority of the fleet, if there
     /// is none.
     pub fn server_identity(&mut self, now: Timestamp) -> Result<TlsIdentity, HostError> {

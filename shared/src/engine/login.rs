@@ -24,7 +24,7 @@ pub(super) mod upgrade;
 pub use admission::LoginClass;
 pub use error::LoginError;
 pub use first_factor::FirstFactorAttempt;
-pub(super) use groups::HostGroups;
+pub(super) use groups::LoginGroups;
 use known_browser::RecognizedBrowser;
 pub(super) use known_browser::TrustedBrowserProof;
 pub use step_up::AfterStepUp;

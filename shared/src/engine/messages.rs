@@ -119,6 +119,10 @@ pub const NOT_ENROLLED: &str =
 /// Shown on a host of a fleet where no server decides.
 pub const NO_SERVER: &str = "No server answers that could check your code, so access is denied; try again later, or tell the administrator";
 
+/// Shown on a host of a fleet where the server has gone after it had asked for a code. The code may have
+/// reached it.
+pub const SERVER_ENDED: &str = "The server that was to check your code has ended the connection, so access is denied; try again, with your next code";
+
 /// Prompt of a host of a fleet where no server decides and the host has break-glass codes.
 pub const BREAK_GLASS_PROMPT: &str = "No server answers that could check your code. A break-glass code of this host grants access, once.\nBreak-glass code (BG-...): ";
 pub const BREAK_GLASS_WRONG: &str = "That is no break-glass code of this host";
@@ -134,6 +138,9 @@ pub const SECURITY_KEY_WITHOUT_SERVER: &str =
 
 /// Shown above the prompt where codes are mailed.
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
+
+/// Shown where a user asks for a code by mail, and this host of a fleet may not have one mailed.
+pub const NO_MAIL_ON_HOST: &str = "No code is mailed from this host; type a code of your authenticator, a recovery code, or a code that the web sign-in has mailed to you";
 
 /// Cause in logs of a login by enrollment at the prompt.
 pub const ENROLLED_CAUSE: &str = "enrolled";

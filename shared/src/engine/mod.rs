@@ -42,6 +42,7 @@ pub use context::subjects::{
 pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};
 pub use enrollment::at_prompt::PromptEnrollment;
+pub use enrollment::authenticators::ShownRecoveryCodes;
 pub use enrollment::by_command::EnrollmentRequest;
 pub use enrollment::steps::{AfterEnrollmentCode, ShownEnrollment};
 pub use enrollment::token::{EnrollmentPermission, EnrollmentToken};

@@ -88,9 +88,21 @@ impl PolicyConfig {
         }
         match enrolled {
             Enrolled::Yes => Requirement::Code,
-            Enrolled::No if self.required.covers(subject) => Requirement::Enrollment,
+            Enrolled::No if self.requires(subject) => Requirement::Enrollment,
             Enrolled::No => Requirement::Nothing,
         }
+    }
+
+    /// Whether a second factor is required of the subject, where no exemption applies. Exceptions in
+    /// `required` do not count at the hosts of `required_hosts`.
+    fn requires(&self, subject: &PolicySubject<'_>) -> bool {
+        let required_there = |host| self.required_hosts.contains(host);
+        subject.host.is_some_and(required_there) || self.required.covers(subject)
+    }
+
+    /// Whether a second factor is required of everyone at some host of a fleet.
+    pub fn requires_at_some_host(&self) -> bool {
+        !self.required_hosts.is_empty()
     }
 
     /// Returns the position (from 1) of an exemption that applies to every user at this service and

@@ -5,8 +5,8 @@
 
 use super::command_request::{CommandRequest, EngineReply};
 use super::{
-    CommandReply, FrameError, Greeting, Opening, PAM_SOCKET, ServerState, common_version, receive,
-    send, wire,
+    CommandReply, FrameError, Greeting, GreetingState, Opening, PAM_SOCKET, common_version,
+    receive, send, wire,
 };
 use crate::network::local_stream::{LocalStream, NotRoot};
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ fn send_request_to(path: &Path, request: &CommandRequest) -> Result<EngineReply,
         _ => ClientError::OtherVersion,
     })?;
     let version = common_version(&greeting.versions).ok_or(ClientError::OtherVersion)?;
-    if greeting.state != ServerState::Ready {
+    if greeting.state != GreetingState::Ready {
         return Err(ClientError::NotReady(greeting.state));
     }
     connection.set_deadline(Instant::now() + REPLY_TIMEOUT);
@@ -72,7 +72,7 @@ pub enum ClientError {
     /// Another user than root listens on the socket.
     NotRoot(PathBuf),
     /// posternd accepts no request of this user, or not now.
-    NotReady(ServerState),
+    NotReady(GreetingState),
     /// posternd and this command have no protocol version in common.
     OtherVersion,
     /// posternd greeted and did not reply.
@@ -94,13 +94,13 @@ impl fmt::Display for ClientError {
                 "{}: does not belong to root; nothing was sent: tell the administrator, who should find out who made it",
                 socket.display()
             ),
-            ClientError::NotReady(ServerState::NoAccount) => f.write_str(
+            ClientError::NotReady(GreetingState::NoAccount) => f.write_str(
                 "you have no account here: your user ID has no name on this host, or a name that no account can have",
             ),
-            ClientError::NotReady(ServerState::NameUnavailable) => {
+            ClientError::NotReady(GreetingState::NameUnavailable) => {
                 f.write_str("your name cannot be looked up now; try again, or ask the administrator")
             }
-            ClientError::NotReady(ServerState::Busy | ServerState::Ready) => {
+            ClientError::NotReady(GreetingState::Busy | GreetingState::Ready) => {
                 f.write_str("posternd is busy; try again in a moment")
             }
             ClientError::OtherVersion => f.write_str(

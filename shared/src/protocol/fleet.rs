@@ -9,6 +9,7 @@ use super::break_glass::{REPORT_BYTES, decode_grant, decode_uses, encode_grant, 
 use super::codec::{DecodeError, Decoder, Encoder};
 use super::frame::{Frame, FrameError};
 use super::opening::{PamTransaction, decode_id};
+pub use super::release::ReleaseName;
 use crate::account::name;
 use crate::fleet::break_glass::{OfflineAccess, OfflineGrant};
 use crate::policy::groups::GroupMembership;
@@ -18,8 +19,11 @@ use std::fmt;
 use zeroize::Zeroizing;
 
 /// Versions of this protocol, newest first. A host uses the newest that its server speaks, too.
-/// Version 1 has no break-glass codes, and a host does not state its release.
-pub const FLEET_VERSIONS: &[u16] = &[2, 1];
+/// Version 1 has no break-glass codes, and a host does not state its release. Before version 3, only PAM
+/// hosts that run as root are relayed.
+pub const FLEET_VERSIONS: &[u16] = &[3, 2, 1];
+/// The first version in which a conversation may be one of a user's own process.
+pub const USER_PROCESS_VERSION: u16 = 3;
 /// The first version in which a host states its release.
 pub const RELEASE_VERSION: u16 = 2;
 
@@ -185,10 +189,12 @@ pub struct HostFacts {
     pub groups: Vec<(String, GroupMembership)>,
 }
 
-/// A conversation of a PAM host that runs as root.
+/// A conversation of a PAM host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayedConversation {
     pub version: u16,
+    /// Whether the PAM host is a process of the real user's own, and does not run as root.
+    pub is_users: bool,
     pub transaction: PamTransaction,
     pub id: Option<TransactionId>,
     pub facts: HostFacts,
@@ -218,29 +224,6 @@ pub enum HostRequest {
     },
 }
 
-/// Version of a Postern, such as `0.1.0`: 1 to 32 letters, digits, dots, dashes, plus signs and tildes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReleaseName(String);
-
-impl ReleaseName {
-    const LONGEST: usize = 32;
-
-    /// Returns the version of this program.
-    pub fn own() -> ReleaseName {
-        ReleaseName(env!("CARGO_PKG_VERSION").to_owned())
-    }
-
-    pub fn parse(text: &str) -> Option<ReleaseName> {
-        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-+~".contains(&byte);
-        let is_release = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(is_allowed);
-        is_release.then(|| ReleaseName(text.to_owned()))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 impl HostRequest {
     /// Returns the release of the host, where the request states it.
     pub fn release(&self) -> Option<&ReleaseName> {
@@ -252,7 +235,7 @@ impl HostRequest {
 }
 
 impl fmt::Debug for HostRequest {
-    /// Omits the secret.
+    /// Prints the fields without the secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             HostRequest::Conversation(_) => "Conversation(…)",
@@ -285,6 +268,9 @@ impl Frame for HostRequest {
         match self {
             HostRequest::Conversation(relayed) => {
                 fields.u16(relayed.version);
+                if relayed.version >= USER_PROCESS_VERSION {
+                    fields.u8(relayed.is_users.into());
+                }
                 relayed.transaction.encode(fields);
                 fields.optional_bytes(relayed.id.as_ref().map(|id| id.0.as_slice()));
                 relayed.facts.encode(fields);
@@ -309,8 +295,11 @@ impl Frame for HostRequest {
                 if !FLEET_VERSIONS.contains(&version) {
                     return Err(DecodeError("version").into());
                 }
+                let is_users = version >= USER_PROCESS_VERSION
+                    && fields.one_of([false, true], u8::from, "process")?;
                 HostRequest::Conversation(Box::new(RelayedConversation {
                     version,
+                    is_users,
                     transaction: PamTransaction::decode(fields)?,
                     id: decode_id(fields)?,
                     facts: HostFacts::decode(fields)?,
@@ -484,24 +473,4 @@ impl Frame for ServerReply {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn host_and_server_of_two_releases_use_the_newest_version_of_both() {
-        // a newer host at an older server, and the other way round
-        assert_eq!(newest_common(&[3, 2], &[2, 1]), Some(2));
-        assert_eq!(newest_common(&[2, 1], &[3, 2]), Some(2));
-        assert_eq!(newest_common(&[2, 1], &[1, 2]), Some(2));
-        assert_eq!(newest_common(&[3], &[2, 1]), None);
-        assert_eq!(newest_common(&[1], &[]), None);
-    }
-
-    #[test]
-    fn a_release_is_a_short_word() {
-        assert!(ReleaseName::parse(ReleaseName::own().as_str()).is_some());
-        for text in ["", "1 2", "1\n", "1\u{1b}[2J", "ä", &"1".repeat(33)] {
-            assert_eq!(ReleaseName::parse(text), None, "{text:?}");
-        }
-    }
-}
+mod tests;

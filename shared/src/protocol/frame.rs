@@ -25,9 +25,9 @@ pub enum FrameError {
     Stream(io::Error),
     /// The frame is longer than the message allows.
     TooLong {
-        /// Length in bytes.
+        /// Length of the frame in bytes.
         length: usize,
-        /// Limit in bytes.
+        /// Most bytes that a frame may have.
         limit: usize,
     },
     /// The kind is not expected here.

@@ -9,7 +9,7 @@ const MOST: usize = 16;
 
 /// Whether posternd accepts one more conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerState {
+pub enum GreetingState {
     Ready = 0,
     /// The connection limit is reached. The module MUST NOT proceed without posternd.
     Busy = 1,
@@ -20,12 +20,12 @@ pub enum ServerState {
     NameUnavailable = 3,
 }
 
-impl ServerState {
-    const ALL: [ServerState; 4] = [
-        ServerState::Ready,
-        ServerState::Busy,
-        ServerState::NoAccount,
-        ServerState::NameUnavailable,
+impl GreetingState {
+    const ALL: [GreetingState; 4] = [
+        GreetingState::Ready,
+        GreetingState::Busy,
+        GreetingState::NoAccount,
+        GreetingState::NameUnavailable,
     ];
 
     fn number(self) -> u8 {
@@ -37,7 +37,7 @@ impl ServerState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Greeting {
     pub versions: Vec<u16>,
-    pub state: ServerState,
+    pub state: GreetingState,
 }
 
 impl Frame for Greeting {
@@ -61,7 +61,7 @@ impl Frame for Greeting {
         if kind != GREETING {
             return Err(FrameError::Kind(kind));
         }
-        let state = fields.one_of(ServerState::ALL, ServerState::number, "state")?;
+        let state = fields.one_of(GreetingState::ALL, GreetingState::number, "state")?;
         let bytes = fields.bytes(2 * MOST, "versions")?;
         if bytes.len() % 2 != 0 {
             return Err(DecodeError("versions").into());

@@ -4,9 +4,9 @@
 /// A function of the module that posternd decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PamFunction {
-    /// `auth`: pam_sm_authenticate(3).
+    /// The hook `auth`, pam_sm_authenticate(3).
     Auth = 1,
-    /// `account`: pam_sm_acct_mgmt(3).
+    /// The hook `account`, pam_sm_acct_mgmt(3).
     Account = 2,
     /// `password`: pam_sm_chauthtok(3), after the password was changed.
     Password = 3,

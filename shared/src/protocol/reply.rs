@@ -25,7 +25,7 @@ pub enum RelayReply {
 }
 
 impl fmt::Debug for RelayReply {
-    /// Omits the input.
+    /// Prints the variant without the input.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             RelayReply::Typed(_) => "Typed(…)",

@@ -96,8 +96,8 @@ impl Store {
 
 /// An open transaction of either database.
 pub(super) enum OpenTransaction<'a> {
-    Sqlite(sqlite::OpenTransaction<'a>),
-    Postgres(postgres::OpenTransaction),
+    Sqlite(sqlite::SqliteTransaction<'a>),
+    Postgres(postgres::PostgresTransaction),
 }
 
 impl OpenTransaction<'_> {

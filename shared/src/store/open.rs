@@ -20,7 +20,7 @@ pub fn open(settings: &StoreConfig) -> StoreResult<Store> {
 }
 
 /// Notifications of new revisions, as soon as another process has committed them.
-pub struct RevisionListener(postgres::Listener);
+pub struct RevisionListener(postgres::NotificationListener);
 
 impl RevisionListener {
     /// Begins to listen. A store in a file has no notifications.

@@ -199,7 +199,7 @@ pub enum LoggedEvent {
 
 /// Authority of a fleet as the store keeps it.
 pub struct AuthorityRecord {
-    /// The certificate (DER).
+    /// The host's certificate in DER.
     pub certificate: Vec<u8>,
     /// The private key, sealed.
     pub sealed: Vec<u8>,

@@ -38,7 +38,7 @@ pub use backup::TemporaryStore;
 pub(super) use create::{create, make_missing_files};
 pub use files::UnchangedFiles;
 pub(super) use locks::StopsBlocked;
-pub(super) use open_transaction::OpenTransaction;
+pub(super) use open_transaction::SqliteTransaction;
 #[cfg(test)]
 pub(super) use statement::plan_in_new_store;
 pub(super) use transfer::{
@@ -138,9 +138,9 @@ impl SqliteStore {
         self.connection.as_ref().ok_or_else(closed)
     }
 
-    fn begin_reading(&mut self, blocked: StopsBlocked) -> StoreResult<OpenTransaction<'_>> {
+    fn begin_reading(&mut self, blocked: StopsBlocked) -> StoreResult<SqliteTransaction<'_>> {
         self.open_connection()?;
-        let transaction = OpenTransaction::new(&mut self.connection, None, blocked);
+        let transaction = SqliteTransaction::new(&mut self.connection, None, blocked);
         transaction.store_connection().deadline.set(READING);
         begin(transaction, "BEGIN", &self.path)
     }
@@ -150,7 +150,7 @@ impl SqliteStore {
         &mut self,
         may_share: bool,
         blocked: StopsBlocked,
-    ) -> StoreResult<OpenTransaction<'_>> {
+    ) -> StoreResult<SqliteTransaction<'_>> {
         self.open_connection()?;
         let Some((permit, handed_over)) = self.write_queue.acquire(self.class, may_share) else {
             return Err(self.path.name_lock_holder(StoreError::Busy));
@@ -159,9 +159,9 @@ impl SqliteStore {
         if let Some(handed_over) = handed_over {
             busy_handler::reset_queue_time();
             handed_over.deadline.set(WRITING);
-            return Ok(OpenTransaction::join(handed_over, idle, permit, blocked)?);
+            return Ok(SqliteTransaction::join(handed_over, idle, permit, blocked)?);
         }
-        let transaction = OpenTransaction::new(idle, Some(permit), blocked);
+        let transaction = SqliteTransaction::new(idle, Some(permit), blocked);
         let own = transaction.store_connection();
         // the wait for the write lock has a limit of its own
         own.deadline.set(PATIENCE + WRITING);
@@ -194,10 +194,10 @@ fn descriptors_exhausted(path: &Path) -> Option<StoreError> {
 
 /// Begins a transaction on this store's own connection.
 fn begin<'a>(
-    transaction: OpenTransaction<'a>,
+    transaction: SqliteTransaction<'a>,
     statement: &str,
     database: &DatabasePath,
-) -> StoreResult<OpenTransaction<'a>> {
+) -> StoreResult<SqliteTransaction<'a>> {
     let begun = begin_and_check(transaction.store_connection(), statement, database);
     busy_handler::reset_queue_time();
     match begun {
@@ -227,7 +227,7 @@ fn begin_and_check(
 }
 
 impl SqliteStore {
-    pub(super) fn begin(&mut self, intent: Intent) -> StoreResult<OpenTransaction<'_>> {
+    pub(super) fn begin(&mut self, intent: Intent) -> StoreResult<SqliteTransaction<'_>> {
         let blocked = StopsBlocked::new();
         match intent {
             Intent::Read => self.begin_reading(blocked),

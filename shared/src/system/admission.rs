@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 pub enum AdmissionClass {
     /// A valid session, token or trusted browser, or a service that the configuration names.
     Authenticated,
-    /// A familiar address.
+    /// A request from a familiar address.
     Familiar,
     /// Any other request.
     Unauthenticated,

@@ -7,7 +7,7 @@
 pub const SERVICE_FOLDERS: [&str; 2] = ["/etc/pam.d", "/usr/lib/pam.d"];
 /// Size limit of one service file, in bytes.
 pub const MAX_SERVICE_FILE: u64 = 64 * 1024;
-/// Postern's module.
+/// File name of Postern's PAM module.
 pub const MODULE: &str = "pam_totp.so";
 /// Names of its options; posternd declares what they mean, and refuses any other.
 pub const MODULE_OPTIONS: [&str; 17] = [
@@ -72,7 +72,7 @@ pub enum PamHook {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PamControl {
-    /// The lines of one type of a file, as if they stood here.
+    /// The lines of one type of a file, as if they were here.
     Include,
     /// The same, but `done`, `die` and jumps act within the file only.
     Substack,

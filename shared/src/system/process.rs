@@ -127,6 +127,16 @@ impl HostProcess {
         }
     }
 
+    /// Returns an identifier of this process, for marks of a machine that cannot see it. A child has
+    /// another.
+    pub fn identifier(&self) -> Option<TransactionId> {
+        let ProcessId { number, started } = self.view.as_ref().ok()?.itself;
+        let mut bytes = [0; TransactionId::LENGTH];
+        bytes[..4].copy_from_slice(&number.to_le_bytes());
+        bytes[4..12].copy_from_slice(&started.to_le_bytes());
+        Some(TransactionId(bytes))
+    }
+
     /// Returns the binding for a mark that is created now.
     ///
     /// # Errors

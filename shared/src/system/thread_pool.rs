@@ -26,13 +26,13 @@ pub struct ThreadPool {
 
 #[derive(Default)]
 struct JobQueue {
-    state: Mutex<PoolState>,
+    state: Mutex<ThreadPoolState>,
     changed: Condvar,
 }
 
 /// Each waiting thread takes one job, so that there are never more jobs than waiting threads.
 #[derive(Default)]
-struct PoolState {
+struct ThreadPoolState {
     waiting: usize,
     jobs: VecDeque<Job>,
 }
@@ -79,7 +79,7 @@ impl ThreadPool {
 }
 
 impl JobQueue {
-    fn lock(&self) -> MutexGuard<'_, PoolState> {
+    fn lock(&self) -> MutexGuard<'_, ThreadPoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -90,7 +90,7 @@ impl JobQueue {
             return None;
         }
         state.waiting += 1;
-        let nothing = |state: &mut PoolState| state.jobs.is_empty();
+        let nothing = |state: &mut ThreadPoolState| state.jobs.is_empty();
         let waited = self.changed.wait_timeout_while(state, patience, nothing);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         state.waiting -= 1;
@@ -110,8 +110,9 @@ mod tests {
 
     /// Waits until `count` threads wait and no job is left.
     fn waits(threads: &ThreadPool, count: usize) {
-        let is_so =
-            |state: MutexGuard<'_, PoolState>| state.waiting == count && state.jobs.is_empty();
+        let is_so = |state: MutexGuard<'_, ThreadPoolState>| {
+            state.waiting == count && state.jobs.is_empty()
+        };
         while !is_so(threads.queue.lock()) {
             thread::yield_now();
         }

@@ -237,7 +237,7 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 3 * 7);
+        assert_eq!(count, 3 * 8);
     }
 
     /// The current policy decides, and not the policy at the time of the login.

@@ -1,5 +1,5 @@
 //! The link of a mail about a sign-in, "it was not me": it ends every session of the account, and
-//! does nothing else. It is valid once. No other act on the account makes it stale: whoever signed in
+//! does nothing else. It is valid once. No other act on the account makes it stale: a thief who signed in
 //! could end all sessions but the own one, and the owner would have no link left.
 
 use super::{

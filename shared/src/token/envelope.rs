@@ -39,6 +39,8 @@ pub(crate) enum TokenHolder {
     User(u32),
     /// The host of a fleet with this number.
     Host(i64),
+    /// A process of the user with this uid, on the host with this number.
+    HostUser(i64, u32),
 }
 
 /// The session or proof that a token was issued for. The token is valid only while its parent is.

@@ -157,6 +157,10 @@ fn all(keys: &TokenKeys, holder: TokenHolder) -> Vec<Sample> {
             told: Vec::new(),
         }),
         sample(keys, holder, || EndSessionsPayload {}),
+        sample(keys, holder, || PasskeyPayload {
+            purpose: PasskeyPurpose::StepUp,
+            user_handle: vec![1; 32],
+        }),
     ]
 }
 

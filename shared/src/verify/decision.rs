@@ -22,7 +22,6 @@ use serde::{Deserialize, Serialize};
 
 pub use super::app_password::{AcceptedAppPassword, AppPasswordRefusal, decide_app_password};
 pub use super::grace_period::{WithinGrace, decide_grace_period};
-pub use super::one_time_code::{AcceptedEnrollmentCode, decide_enrollment_code};
 
 /// One input of one login, with its keyed hashes.
 pub struct Attempt<'a> {

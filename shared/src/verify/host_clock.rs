@@ -2,7 +2,7 @@
 //! by the same number of time steps in the same direction. One person's device can be wrong; several
 //! are not wrong by the same.
 //!
-//! It is a remark for administrators. MUST NOT change which codes are accepted: whoever can make
+//! It is a remark for administrators. MUST NOT change which codes are accepted: an attacker who can make
 //! wrong codes would move the window.
 
 use super::method::AuthenticationMethod;

@@ -64,7 +64,6 @@ mod tests {
         (found.rank(), count)
     }
 
-    /// Trap 5.
     #[test]
     fn a_mailed_code_is_valid_from_its_issue_until_it_expires() {
         let (valid, expired) = ((Match::Mailed.rank(), 1), (Match::Expired.rank(), 0));

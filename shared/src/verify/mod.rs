@@ -11,7 +11,7 @@ pub mod host_clock;
 mod mailed_code;
 mod matching;
 pub mod method;
-mod one_time_code;
+pub mod one_time_code;
 pub mod origin;
 pub mod passkey;
 pub mod throttle;

@@ -87,7 +87,7 @@ fn a_group_of_posterns_own_is_no_doubt() {
     assert_eq!(
         need(&mut test, "root"),
         Requirement::Enrollment,
-        "nobody is in it: the name may be wrong"
+        "it has no member: the name may be wrong"
     );
     let mut test = TestStore::new(
         "[policy]\nrequired = [\"%declared-alone\"]\n\

@@ -434,7 +434,7 @@ fn the_gates_policy_counts() {
     assert_eq!(
         claimed.need(&mut test, "alice"),
         Requirement::Code,
-        "a claimed address exempts nobody"
+        "a claimed address exempts no user"
     );
     assert_eq!(DOVECOT.need(&mut test, "alice"), Requirement::Exempt(1));
 
@@ -455,7 +455,7 @@ fn the_gates_policy_counts() {
     assert_eq!(
         waived(&mut test, &DOVECOT, "carol"),
         None,
-        "before the first factor nobody signs in"
+        "before the first factor no user signs in"
     );
     assert!(test.accounts().account_status(&name("carol")).is_err());
 }
@@ -481,7 +481,7 @@ fn what_passed_before_is_believed_of_a_service_that_is_named_and_after_the_first
     assert_eq!(
         own.need(&mut test, "alice"),
         Requirement::Code,
-        "of one's own account nobody else has seen it"
+        "of one's own account no other user has seen it"
     );
     let named = Host {
         completed_methods: "password",

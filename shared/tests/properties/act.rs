@@ -68,7 +68,7 @@ pub(crate) enum From {
 /// The processes that end and start again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Process {
-    Door(usize),
+    Engine(usize),
     /// All processes at once, so that no process keeps the store open.
     Everything,
 }
@@ -78,7 +78,7 @@ pub(crate) enum Administration {
     /// Removes the second authenticator, or adds the same secret again.
     SecondAuthenticator,
     /// Turns the second factor off, and enrolls the same secret again.
-    EnrolsAnew,
+    EnrollsAgain,
     Unlocks,
     NewRecoveryCodes,
     OneTimeCode,
@@ -91,7 +91,7 @@ const DAY: u64 = 86_400;
 pub(crate) fn anything() -> impl Strategy<Value = Vec<Act>> {
     let administration = select(vec![
         Administration::SecondAuthenticator,
-        Administration::EnrolsAnew,
+        Administration::EnrollsAgain,
         Administration::Unlocks,
         Administration::NewRecoveryCodes,
         Administration::OneTimeCode,
@@ -204,7 +204,7 @@ fn passes(longest: u64) -> impl Strategy<Value = Act> {
 
 fn restarts() -> impl Strategy<Value = Act> {
     let process = prop_oneof![
-        (0..2_usize).prop_map(Process::Door),
+        (0..2_usize).prop_map(Process::Engine),
         Just(Process::Everything),
     ];
     process.prop_map(Act::Restarts)

@@ -57,7 +57,7 @@ fn nothing_opens_twice_no_count_is_exceeded_and_no_refusal_changes_more_than_a_c
         world.tally
     });
     for what in [
-        "an open door",
+        "access",
         "the next page",
         "no charge",
         "a charge",

@@ -61,7 +61,7 @@ pub(crate) enum Meaning {
 /// The reply to an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meets {
-    OpenDoor,
+    Granted,
     /// The password is right, and the code is asked for next.
     NextPage,
     /// Not charged: used, expired, or no code of the account.
@@ -76,7 +76,7 @@ pub(crate) enum Meets {
 impl Meets {
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Meets::OpenDoor => "an open door",
+            Meets::Granted => "access",
             Meets::NextPage => "the next page",
             Meets::NoCharge => "no charge",
             Meets::Charge => "a charge",
@@ -174,7 +174,7 @@ impl Model {
             Meaning::Junk => Meets::NoCharge,
             // compared before any delay applies
             Meaning::Recovery(code) => match self.recovery.get(code) {
-                Some(false) => Meets::OpenDoor,
+                Some(false) => Meets::Granted,
                 Some(true) => Meets::NoCharge,
                 None => throttled.unwrap_or(Meets::Charge),
             },
@@ -184,7 +184,7 @@ impl Model {
                 {
                     Meets::NoCharge
                 }
-                Some((newest, ..)) if newest == code => Meets::OpenDoor,
+                Some((newest, ..)) if newest == code => Meets::Granted,
                 _ => throttled.unwrap_or(Meets::Charge),
             },
             _ => {
@@ -206,7 +206,7 @@ impl Model {
         match () {
             () if off > REACH => Meets::Charge,
             () if used => Meets::NoCharge,
-            () if off <= 1 => Meets::OpenDoor,
+            () if off <= 1 => Meets::Granted,
             () => Meets::Charge,
         }
     }
@@ -242,7 +242,7 @@ impl Model {
     pub(crate) fn notes(&mut self, who: &Who, meaning: &Meaning, met: Meets, now: u64) {
         let key = self.key(who, now);
         match met {
-            Meets::OpenDoor => {
+            Meets::Granted => {
                 let kept = if who.phase == Phase::Before {
                     DAY
                 } else {

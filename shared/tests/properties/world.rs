@@ -97,7 +97,7 @@ impl World {
             } => self.types(typed, from, phase, engine),
             Act::Passes(seconds) => self.now = self.now.plus(seconds),
             Act::ClockGoesBack(seconds) => self.now = self.now.minus(seconds),
-            Act::Restarts(Process::Door(number)) => {
+            Act::Restarts(Process::Engine(number)) => {
                 self.engine(number);
                 drop(self.engines.remove(number));
             }
@@ -115,9 +115,9 @@ impl World {
         let Some((text, meaning)) = self.reads(typed).filter(|_| !at_no_web) else {
             return;
         };
-        let (origin, who) = stands(from, phase);
+        let (origin, who) = identify(from, phase);
         let now = self.now;
-        let mended = self.model.settle(&who, now.0);
+        let settled = self.model.settle(&who, now.0);
         let expected = self.model.meets(&who, &meaning, now.0);
         let before = self.store().look();
 
@@ -144,7 +144,7 @@ impl World {
                 )
             }
         };
-        if met == Meets::OpenDoor {
+        if met == Meets::Granted {
             // reports a code that is accepted twice before it reports an unexpected reply
             self.model.notes(&who, &meaning, met, now.0);
             self.opened
@@ -152,7 +152,7 @@ impl World {
         }
         assert_eq!(met, expected, "{meaning:?} by {who:?}");
         *self.tally.entry(met.name()).or_default() += 1;
-        if met == Meets::OpenDoor {
+        if met == Meets::Granted {
             if phase == Phase::Before {
                 self.engine(engine)
                     .verification()
@@ -181,7 +181,7 @@ impl World {
                     .any(|count| !before.counts.contains(count)),
                 false => after.counts != before.counts,
             };
-            assert!(!is_free || mended || !is_counted, "{met:?} was counted");
+            assert!(!is_free || settled || !is_counted, "{met:?} was counted");
         }
         assert_eq!(self.store().locks(), self.model.locks());
     }
@@ -294,7 +294,7 @@ impl World {
                     .unwrap();
                 self.model.live.insert(1);
             }
-            Administration::EnrolsAnew => {
+            Administration::EnrollsAgain => {
                 self.engine(1)
                     .accounts()
                     .disable_second_factor(&alice, "root", now)
@@ -357,7 +357,7 @@ impl World {
 }
 
 /// Returns the origin of an input for the engine and its sender for the model.
-fn stands(from: From, phase: Phase) -> (Origin, Who) {
+fn identify(from: From, phase: Phase) -> (Origin, Who) {
     let who = |address: Option<&str>, own_place| Who {
         phase,
         address: address.map(str::to_owned),
@@ -388,14 +388,14 @@ fn means(meaning: &Meaning) -> AuthenticationMethod {
 
 fn at_the_prompt(result: &VerificationResult) -> Meets {
     match result {
-        Ok(_) => Meets::OpenDoor,
+        Ok(_) => Meets::Granted,
         Err(refusal) => refused(*refusal),
     }
 }
 
 fn at_the_web(after: &AfterPassword) -> Meets {
     match after {
-        AfterPassword::Opened(_) => Meets::OpenDoor,
+        AfterPassword::Opened(_) => Meets::Granted,
         AfterPassword::Code(_) | AfterPassword::Enroll(_) => Meets::NextPage,
         AfterPassword::Refused(refusal) => refused(*refusal),
         AfterPassword::OtherSpelling(other) => panic!("every name here is one of its own: {other}"),

@@ -159,6 +159,7 @@ fn every_generated_part_has_a_test() {
         "proxy-settings",
         "endpoints",
         "metrics",
+        "status-metrics",
     ];
     for path in super::generated::pages() {
         let text = std::fs::read_to_string(&path).expect("a page");

@@ -49,7 +49,6 @@ impl Database {
         url_of(&self.0)
     }
 
-    /// Runs statements.
     pub(crate) fn run(&self, sql: &str) {
         run_at(&self.0, sql);
     }

@@ -240,9 +240,9 @@ fn trap_11_ecb_no_mac_or_a_lost_master_key_that_locks_all_out_without_saying_so(
         altered[byte] ^= 1;
         let sql = "UPDATE secret SET sealed = ?1 WHERE authenticator = 1";
         test.sqlite().execute(sql, [altered]).unwrap();
-        let judged = attempts(&mut test, "000000");
+        let verified = attempts(&mut test, "000000");
         assert!(
-            matches!(judged, Err(EngineError::Vault(_))),
+            matches!(verified, Err(EngineError::Vault(_))),
             "byte {byte} may be altered"
         );
     }

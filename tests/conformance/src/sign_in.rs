@@ -54,7 +54,7 @@ impl<'a> SignInRun<'a> {
         self.expected("the code", ended)
     }
 
-    /// Gives any password.
+    /// Sends a password, valid or not.
     pub(crate) fn try_password(
         &self,
         browser: &mut Browser,
@@ -63,12 +63,11 @@ impl<'a> SignInRun<'a> {
         self.take(&self.target.sign_in.password, browser, password, "")
     }
 
-    /// Gives any code.
+    /// Sends a code, valid or not.
     pub(crate) fn try_code(&self, browser: &mut Browser, code: &str) -> CaseResult<StepEnded> {
         self.take(&self.target.sign_in.code, browser, "", code)
     }
 
-    /// Signs out.
     pub(crate) fn sign_out(&self, browser: &mut Browser) -> CaseResult<Reply> {
         let ended = self.take(&self.target.sign_in.sign_out, browser, "", "")?;
         self.expected("the sign-out", ended)

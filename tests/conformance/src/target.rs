@@ -107,12 +107,12 @@ impl Default for EchoFormat {
     }
 }
 
-/// The gate's pages.
+/// Where the gate's pages are.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Gate {
     pub(crate) url: Url,
-    /// The session cookie.
+    /// Name of the session cookie.
     pub(crate) session_cookie: String,
     /// Parts of the names of all cookies of the gate.
     pub(crate) own_cookies: Vec<String>,
@@ -182,9 +182,9 @@ pub(crate) struct Account {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Paths {
-    /// Open to everyone.
+    /// Path that is open to everyone.
     pub(crate) open: Option<String>,
-    /// Closed to everyone.
+    /// Path that is closed to everyone.
     pub(crate) denied: Option<String>,
     /// Needs the password alone.
     pub(crate) password: Option<String>,

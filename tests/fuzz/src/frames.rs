@@ -4,7 +4,7 @@
 use postern_shared::protocol::command_request::CommandRequest;
 use postern_shared::protocol::fleet::{HostGreeting, HostRequest, ServerReply};
 use postern_shared::protocol::{
-    CommandReply, Frame, FrameError, Greeting, Instruction, Opening, RelayReply, ServerState,
+    CommandReply, Frame, FrameError, Greeting, GreetingState, Instruction, Opening, RelayReply,
     common_version, receive, send,
 };
 use postern_shared::protocol::{command_request, wire};
@@ -66,7 +66,7 @@ pub fn command_reads(bytes: &[u8]) -> bool {
     let Some(greeting) = next::<Greeting>(&mut stream) else {
         return false;
     };
-    if greeting.state != ServerState::Ready || common_version(&greeting.versions).is_none() {
+    if greeting.state != GreetingState::Ready || common_version(&greeting.versions).is_none() {
         return false;
     }
     let Some(CommandReply(reply)) = next::<CommandReply>(&mut stream) else {

@@ -10,8 +10,8 @@
 //! - `{"hold": NUMBER}`: so many connections, open until this process ends
 
 use postern_shared::protocol::{
-    CommandReply, Greeting, Instruction, Opening, PamFunction, PamFunctionResult, PamTransaction,
-    RelayReply, ServerState, VERSIONS, receive, send,
+    CommandReply, Greeting, GreetingState, Instruction, Opening, PamFunction, PamFunctionResult,
+    PamTransaction, RelayReply, VERSIONS, receive, send,
 };
 use serde_json::{Value, json};
 use std::io::{BufRead, Read, Write, stdin, stdout};
@@ -49,7 +49,7 @@ fn follow(socket: &str, order: &Value) -> Value {
         Ok(greeting) => greeting,
         Err(error) => return json!({ "error": error.to_string() }),
     };
-    if greeting.state != ServerState::Ready {
+    if greeting.state != GreetingState::Ready {
         return json!({ "state": format!("{:?}", greeting.state) });
     }
     if let Some(bytes) = order["bytes"].as_str() {

@@ -181,7 +181,7 @@ impl PostgresServer {
         self.send(Signal::SIGSTOP);
     }
 
-    /// Ends [`PostgresServer::hang`].
+    /// Resumes a server after [`PostgresServer::hang`].
     pub fn go_on(&self) {
         self.send(Signal::SIGCONT);
     }

@@ -256,11 +256,21 @@ impl Drop for BootedHost {
     }
 }
 
+/// Returns the file with the root of a release.
+fn root_of(release: &str) -> String {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    format!("{target}/roots/{release}.tar")
+}
+
+/// Whether there is a root of a release that tests/roots does not make by itself.
+pub fn has_root(release: &str) -> bool {
+    Path::new(&root_of(release)).exists()
+}
+
 /// Unpacks the root into memory.
 #[track_caller]
 fn unpack(release: &str) {
-    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let tar = format!("{target}/roots/{release}.tar");
+    let tar = root_of(release);
     assert!(
         Path::new(&tar).exists(),
         "{tar} is missing: tests/run makes it with tests/roots"

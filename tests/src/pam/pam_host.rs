@@ -228,7 +228,7 @@ impl Barrier {
     #[track_caller]
     pub fn lowered() -> Barrier {
         let file = File::create(Barrier::path()).expect("the tests' folder can be written");
-        Barrier(Flock::lock(file, FlockArg::LockExclusive).expect("nobody else has it"))
+        Barrier(Flock::lock(file, FlockArg::LockExclusive).expect("no other process has it"))
     }
 
     /// Releases the lock, so that all hosts continue at once.

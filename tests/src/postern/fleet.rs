@@ -101,10 +101,16 @@ impl FleetServer {
     /// Adds to postern.toml of the server.
     #[track_caller]
     pub fn configure(&self, text: &str) {
+        self.writes_config(text);
+        self.call("status").does();
+    }
+
+    /// Adds to postern.toml of the server, whether that is valid or not.
+    #[track_caller]
+    pub fn writes_config(&self, text: &str) {
         let listen = format!("[fleet]\nlisten = \"tcp:127.0.0.1:{}\"\n", self.port);
         let path = format!("/run/postern-fleet/{}/etc/postern.toml", self.name);
         fs::write(path, format!("{text}\n{listen}")).expect("/run can be written");
-        self.call("status").does();
     }
 
     /// Invites a host, and returns the one-time code.
@@ -147,7 +153,7 @@ impl FleetServer {
         self.posternd.crash();
     }
 
-    /// Starts posternd again.
+    /// Starts posternd on this server again.
     #[track_caller]
     pub fn restarts(&mut self) {
         self.posternd.restart();

@@ -34,7 +34,7 @@ impl Phone {
             .parameters
             .moving
             .step_at(Timestamp(Clock.now()))
-            .expect("an app goes by time");
+            .expect("an app shows codes by time");
         let step = Step(now.0.saturating_add_signed(steps));
         generate_code(&self.secret, self.parameters, step).to_string()
     }

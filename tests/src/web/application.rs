@@ -107,7 +107,7 @@ impl Application {
     /// Returns the requests that arrived since the last call.
     #[track_caller]
     pub fn arrived(&self) -> Vec<ReceivedRequest> {
-        std::mem::take(&mut *self.arrived.lock().expect("nobody panicked"))
+        std::mem::take(&mut *self.arrived.lock().expect("no thread panicked"))
     }
 
     /// Returns the one request that arrived since the last call. Panics if there is not exactly

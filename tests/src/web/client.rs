@@ -28,7 +28,7 @@ impl WebClient {
     #[allow(clippy::new_without_default, reason = "each one is another")]
     pub fn new() -> WebClient {
         let number = VISITORS.fetch_add(1, Ordering::SeqCst);
-        let jar = crate::web::setup::log(&format!("visitor-{number}.cookies"));
+        let jar = crate::web::setup::log(&format!("client-{number}.cookies"));
         std::fs::write(&jar, "").expect("the tests' folder can be written");
         WebClient {
             jar,

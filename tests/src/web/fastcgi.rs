@@ -9,7 +9,7 @@ use std::time::Duration;
 /// The listener that the sample of Apache names.
 const LISTENER: &str = "127.0.0.1:9092";
 
-/// Types of records.
+/// Types of FastCGI records.
 const BEGIN_REQUEST: u8 = 1;
 const END_REQUEST: u8 = 3;
 const PARAMS: u8 = 4;

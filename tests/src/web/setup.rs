@@ -30,7 +30,7 @@ const TRAEFIK: &str = "/etc/traefik/dynamic/postern.yml";
 pub enum Proxy {
     Nginx,
     Traefik,
-    /// Caddy of Debian.
+    /// The Caddy that Debian ships.
     Caddy,
     /// A newer Caddy, of tests/requirements.txt.
     NewerCaddy,
@@ -115,7 +115,7 @@ pub struct Web {
     pub pages: String,
     proxy: Option<Running>,
     kind: Proxy,
-    /// What print-config printed.
+    /// Output of `postern print-config`.
     sample: String,
 }
 

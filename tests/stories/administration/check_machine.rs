@@ -133,7 +133,7 @@ impl Drop for HiddenKeys {
     }
 }
 
-/// A host as README sets it up for SSH, where nobody has a key.
+/// A host as README sets it up for SSH, where no user has a key.
 pub(super) fn ssh_host() -> (Host, HiddenKeys) {
     let (host, keys, _) = ssh_host_with_phone();
     (host, keys)
@@ -431,6 +431,26 @@ fn the_report_has_a_form_for_scripts_and_says_what_it_could_not_see() {
     for words in ["skipped  store: only root", "skipped  sshd: only root"] {
         assert!(said.out.contains(words), "{}", said.all());
     }
+}
+
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_profile_names_the_settings_that_differ_and_none_once_they_are_set() {
+    let (_host, _keys) = ssh_host();
+    let said = Postern::call("check --profile pci").refuses();
+    assert_contains(&said.out, "pci: /etc/postern/postern.toml");
+    assert_contains(
+        &said.out,
+        "8.5.1 c: two different types of factors: policy.required is \"enrolled\"",
+    );
+    shell(SAVE);
+    shell("sed -i 's/^\\[policy\\]/&\\nrequired = \"all\"/' /etc/postern/postern.toml");
+    let said = Postern::call("check --profile pci").does();
+    assert_contains(&said.out, "ok       pci: 8.5.1 c");
+    shell("sed -i 's/pam_totp.so/pam_totp.so grace=1h/' /etc/pam.d/sshd");
+    let said = Postern::call("check --profile pci").refuses();
+    assert_contains(&said.out, "fault    pci: /etc/pam.d/sshd:");
+    shell(PUT_BACK);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Output};
-use testhost::{Host, STORE, assert_contains, checkout, finished};
+use testhost::{Host, STORE, assert_contains, checkout, finished, handbook_shell};
 
 fn uninstall() -> Output {
     Command::new(checkout("packaging/uninstall"))
@@ -93,7 +93,9 @@ fn what_was_installed_is_removed_and_enrollments_are_kept() {
     host.posternd = None;
     without_module(&["sshd", "sudo"]);
 
-    let removed = uninstall();
+    let page = "docs/guides/uninstall.md";
+    let removed = handbook_shell(page, "sudo packaging/uninstall", &checkout("")).output();
+    let removed = removed.expect("bash runs");
     let output = String::from_utf8_lossy(&removed.stdout);
     assert!(removed.status.success(), "{removed:?}");
     for file in files {

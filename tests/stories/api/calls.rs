@@ -500,7 +500,7 @@ fn is_kept_from_its_first_setup_to_its_end(
 
     let log = web.gate.log();
     for secret in [&phone.secret(), &app_password, &ticket, &login] {
-        assert!(!log.contains(secret.as_str()), "{secret} stands in the log");
+        assert!(!log.contains(secret.as_str()), "{secret} is in the log");
     }
     assert_lacks(&log, "panicked");
 }

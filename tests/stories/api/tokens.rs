@@ -148,7 +148,7 @@ fn a_refresh_token_that_is_used_again_ends_the_session() {
     for token in ["access_token", "refresh_token", "login_token"] {
         assert!(
             !log.contains(&program.token(token)),
-            "{token} stands in the log"
+            "{token} is in the log"
         );
     }
     let events = testhost::Postern::call("log alice --event session-revoked")

@@ -234,7 +234,7 @@ fn a_wrong_configuration_fails_a_reload_and_is_not_tried_again() {
 #[ignore = "needs the test host: tests/run"]
 fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
     let _host = Host::fresh();
-    let anew = || {
+    let restore = || {
         finished(Command::new("rm").args(["-rf", "/etc/postern"]));
         finished(Command::new("bash").args([
             "-c",
@@ -244,7 +244,7 @@ fn a_store_is_made_on_a_volume_of_its_own_or_not_at_all() {
     let mode = |mode: u32| {
         fs::set_permissions(STORE_FOLDER, PermissionsExt::from_mode(mode)).expect("a mode")
     };
-    anew();
+    restore();
     let disk = Disk::over(STORE_FOLDER, "4m");
     mode(0o777);
     let output = Postern::call("init").refuses();

@@ -201,7 +201,7 @@ fn a_gate_whose_store_takes_no_writes_is_not_ready() {
     let filler = format!("{STORE_FOLDER}/filler");
     let _ = fs::write(&filler, vec![0; 8 << 20]);
     // The write-ahead log has some free space left, which is used first.
-    wait_until("nobody can sign in", || {
+    wait_until("no user can sign in", || {
         Ok(Wire::open()
             .password("nobody", "wrong", "198.18.0.1")
             .status

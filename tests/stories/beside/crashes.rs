@@ -60,7 +60,7 @@ fn standing_still(bench: &Bench<'_>, code: &str) -> PamHost {
     wait_until("it is stopped", || Ok(was_stopped()));
     drop(traced);
     let status = format!("/proc/{}/status", pam.process());
-    wait_until("it stands still by itself", || {
+    wait_until("it stops by itself", || {
         Ok(fs::read_to_string(&status)?.contains("State:\tT"))
     });
     pam

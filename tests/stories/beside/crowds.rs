@@ -20,7 +20,7 @@ fn with_one_code(bench: &Bench<'_>, many: usize, rounds: usize) -> Seen {
     };
     Seen::new(text)
         .but((most > 1).then_some(TWICE))
-        .but((least < 1).then_some("nobody got in"))
+        .but((least < 1).then_some("no user got in"))
 }
 
 pub(crate) fn two_with_one_code(bench: &Bench<'_>) -> Seen {

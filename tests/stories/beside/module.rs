@@ -157,5 +157,5 @@ fn google_authenticator(name: &str) -> Phone {
     .args(words.split(' '));
     finished(&mut tool);
     let text = fs::read_to_string(&path).expect("the tool writes it");
-    Phone::scans(text.lines().next().expect("the secret stands first"))
+    Phone::scans(text.lines().next().expect("the secret comes first"))
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 use testhost::{
     APP, HOST_SOCKET, Host, KEY, PROGRAM, PamHost, PasswordHelper, Posternd, REAL_PROGRAM, STORE,
-    Systemd, WebClient, assert_contains, checkout, finished,
+    Systemd, WebClient, assert_contains, checkout, finished, handbook_shell,
 };
 
 const PAM_HOST: &str = env!("CARGO_BIN_EXE_pam_host");
@@ -47,6 +47,20 @@ fn apparmor_understands_the_profiles() {
     let host = "/run/postern-tests/host.profile";
     fs::write(host, profile_of_a_pam_host("")).expect("/run can be written");
     finished(&mut parser(host));
+    // A line of one's own, as the page has it.
+    let local = "/etc/apparmor.d/local/postern-gate";
+    fs::create_dir_all("/etc/apparmor.d/local").expect("/etc can be written");
+    let page = "docs/guides/confinement.md";
+    finished(&mut handbook_shell(
+        page,
+        "echo '/etc/letsencrypt",
+        "/".as_ref(),
+    ));
+    finished(&mut parser(&file("postern-gate")));
+    fs::write(local, "no rule\n").expect("/etc can be written");
+    let output = parser(&file("postern-gate")).output();
+    assert!(!output.expect("it is installed").status.success());
+    fs::remove_file(local).expect("/etc can be written");
     // The attack: an error in a profile is found.
     let text = fs::read_to_string(file("posternd")).expect("the checkout has it");
     fs::write(host, text.replace(" rwk,", " rwq,")).expect("/run can be written");

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::process::{Command, Output};
-use testhost::{Host, assert_contains, checkout, finished};
+use testhost::{Host, assert_contains, checkout, finished, handbook_block};
 
 const FOLDER: &str = "/run/postern-tests/selinux";
 /// The file with the rules to make a module, of the package selinux-policy-dev.
@@ -34,7 +34,9 @@ fn the_policy_module_compiles() {
             .arg(FOLDER),
     );
     fs::write(format!("{FOLDER}/pamhost.te"), PAM_HOST).expect("/run can be written");
-    for module in ["postern", "pamhost"] {
+    let of_page = handbook_block("docs/guides/confinement.md", "policy_module");
+    fs::write(format!("{FOLDER}/mylogin.te"), of_page).expect("/run can be written");
+    for module in ["postern", "pamhost", "mylogin"] {
         let output = make(module);
         assert!(output.status.success(), "{module}: {output:?}");
         let package = fs::metadata(format!("{FOLDER}/{module}.pp")).expect("it was made");

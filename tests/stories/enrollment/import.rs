@@ -12,7 +12,8 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use testhost::{
-    Clock, Host, Postern, assert_contains, assert_lacks, finished, on_the_clock, wait_for_output,
+    Clock, Host, Postern, assert_contains, assert_lacks, finished, handbook_block, on_the_clock,
+    wait_for_output,
 };
 
 const FOLDER: &str = "/run/postern-tests/import";
@@ -349,6 +350,36 @@ fn code_of_example() -> String {
         moving: OtpKind::Time { period: 30 },
     };
     generate_code(&secret, parameters, now_step(30)).to_string()
+}
+
+/// The file that docs/guides/moving.md shows for tinyauth.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_line_that_the_page_shows_for_tinyauth_is_imported() {
+    let host = prepared();
+    let alice = host.person("alice");
+    let text = handbook_block("docs/guides/moving.md", "otpauth://");
+    let file = format!("{FOLDER}/tinyauth.uris");
+    fs::write(&file, &text).expect("/run can be written");
+    let commands = handbook_block("docs/guides/moving.md", "sudo postern import otpauth");
+    let import = commands.lines().next().expect("the page has it");
+    let import = import
+        .replace("sudo postern ", "")
+        .replace("tinyauth.uris", &file);
+    let output = Postern::call(&format!("{import} --yes")).does();
+    assert_contains(output.all(), "1 authenticator is active");
+    let secret = text
+        .split("secret=")
+        .nth(1)
+        .and_then(|rest| rest.split('&').next());
+    let secret = Secret::from_base32(secret.expect("the page has one")).expect("a secret");
+    let parameters = OtpParameters {
+        algorithm: Algorithm::Sha1,
+        digits: 6,
+        moving: OtpKind::Time { period: 30 },
+    };
+    let code = generate_code(&secret, parameters, now_step(30));
+    alice.with_key().enters_with(&code);
 }
 
 /// Each export goes the whole way: from the file of the app or of the vendor to a login.

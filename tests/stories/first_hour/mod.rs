@@ -40,3 +40,13 @@ fn packages_on_debian_12() {
 fn packages_on_debian_13() {
     packages::pass_on("trixie", Earlier::Never);
 }
+
+/// Debian's archive has no key of Ubuntu, so tests/roots does not make this root.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn packages_on_ubuntu_24_04() {
+    match testhost::has_root("noble") {
+        true => packages::pass_on("noble", Earlier::Never),
+        false => println!("SKIPPED: there is no root of Ubuntu; tests/roots says how to make it"),
+    }
+}

@@ -32,7 +32,7 @@ struct People {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Earlier {
     Never,
-    /// By packaging/install.
+    /// The checkout, by packaging/install.
     FromCheckout,
 }
 
@@ -182,9 +182,19 @@ fn protect_ssh(host: &BootedHost, people: &People) -> Codes {
         "sed -i 's|^\\[gate\\]|{gate}|' /etc/postern/postern.toml"
     ));
     host.does("sudo systemctl enable --now postern-gate");
+    is_named_in_the_remedy(host);
     host.with_key(&people.alice).enters_with(&codes.next());
     host.with_key(&people.bob).enters();
     codes
+}
+
+/// A program that is missing is to be installed as it was: as a package.
+fn is_named_in_the_remedy(host: &BootedHost) {
+    let found = host.runs(
+        "mv /usr/bin/postern-gate /usr/bin/moved; postern check || true; mv /usr/bin/moved /usr/bin/postern-gate",
+    );
+    assert_contains(&found, "apt-get install --reinstall postern-gate");
+    assert_lacks(&found, "packaging/install");
 }
 
 /// Upgrades while a session is open, and while people sign in.

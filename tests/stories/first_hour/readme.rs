@@ -4,7 +4,7 @@ use std::fs;
 use testhost::checkout;
 
 /// Returns the command lines in the code blocks of a section, without comments. An empty name
-/// stands for a text without sections.
+/// is for a text without sections.
 pub(crate) fn commands(file: &str, section: &str) -> Vec<String> {
     let text = fs::read_to_string(checkout(file)).expect("the checkout has it");
     let of_section = text

@@ -18,7 +18,7 @@ fn compose() -> String {
     fs::read_to_string(checkout("packaging/container/compose.yaml")).expect("the checkout has it")
 }
 
-/// Calls packaging/container/build.
+/// Builds the image by packaging/container/build.
 #[track_caller]
 fn build(options: &[&str]) {
     let _ = fs::remove_dir_all(FOLDER);

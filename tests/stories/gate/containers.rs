@@ -1,10 +1,13 @@
 //! Samples for proxies in containers and clusters. Neither Docker nor Kubernetes runs here: nginx and
 //! Traefik have what their containers would make of the samples.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 use testhost::{
     APP, Host, PROOF, PagesAt, Postern, Proxy, Web, WebClient, assert_contains, assert_lacks,
-    checkout, finished,
+    checkout, finished, handbook_shell,
 };
 
 const WAYS: [(Proxy, PagesAt); 4] = [
@@ -173,6 +176,36 @@ fn ingress_server(manifest: &str) -> String {
         url = annotation(manifest, "auth-url"),
         headers = headers.collect::<String>(),
     )
+}
+
+/// The commands of its page, to the letter: the snippet, and the files in the folder that the container
+/// mounts, with the mode of the secret.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_files_of_nginx_proxy_manager_are_where_its_page_puts_them() {
+    let _host = Host::fresh();
+    let folder = Path::new("/run/postern-tests/npm");
+    let _ = fs::remove_dir_all(folder);
+    let custom = folder.join("DATA/nginx/custom");
+    fs::create_dir_all(&custom).expect("/run can be written");
+    let page = "docs/proxies/nginx-proxy-manager.md";
+    finished(&mut handbook_shell(
+        page,
+        "sudo postern print-config",
+        folder,
+    ));
+    let printed = fs::read_to_string(folder.join("advanced.txt")).expect("it was printed");
+    assert_contains(&printed, "auth_request");
+    let secret = fs::read_to_string("/etc/postern/proxy.secret").expect("it was made");
+    assert_lacks(&printed, secret.trim());
+    let proof = custom.join("postern-proof.conf");
+    assert_contains(
+        fs::read_to_string(&proof).expect("it was copied"),
+        secret.trim(),
+    );
+    let mode = fs::metadata(&proof).expect("it was copied").mode();
+    assert_eq!(mode & 0o7777, 0o640);
+    assert!(custom.join("postern-headers.conf").exists());
 }
 
 #[test]

@@ -136,7 +136,7 @@ fn the_end_waits_for_open_requests_and_for_nothing_else() {
 
     let began = Instant::now();
     web.gate.signal(Signal::SIGTERM);
-    patiently("nobody new is let in", || {
+    patiently("no new user is let in", || {
         let refused = UnixStream::connect(SOCKET).err();
         Ok(refused
             .filter(|error| error.kind() == ErrorKind::ConnectionRefused)

@@ -4,13 +4,13 @@ use nix::sys::signal::Signal;
 use std::fs;
 use std::process::Command;
 use testhost::{
-    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Web, WebClient, Wire, assert_lacks, checkout,
-    finished, reconfigure, tcp_reply, wait_until,
+    APP, CONFIG, Host, Postern, Reply, STORE_FOLDER, Web, WebClient, Wire, assert_contains,
+    assert_lacks, checkout, finished, handbook_shell, reconfigure, tcp_reply, wait_until,
 };
 
 const PORT: u16 = 9118;
 
-fn watched(host: &Host) -> Web {
+fn with_metrics(host: &Host) -> Web {
     let mut web = Web::nginx(host, "");
     reconfigure(
         "[gate]\n",
@@ -47,7 +47,7 @@ fn counted(sample: &str) -> f64 {
 #[ignore = "needs the test host: tests/run"]
 fn metrics_count_what_happened_and_name_no_user() {
     let host = Host::fresh();
-    let web = watched(&host);
+    let web = with_metrics(&host);
     let (alice, phone) = host.web_user("alice");
     let client = WebClient::new();
     assert_eq!(
@@ -144,7 +144,7 @@ fn metrics_count_what_happened_and_name_no_user() {
 #[ignore = "needs the test host: tests/run"]
 fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
     let host = Host::fresh();
-    let web = watched(&host);
+    let web = with_metrics(&host);
     let (alice, phone) = host.web_user("alice");
     let client = WebClient::new();
     client.signs_in(&web, &alice, &phone.code());
@@ -195,7 +195,7 @@ fn a_gate_whose_store_is_gone_denies_and_comes_back_by_itself() {
 #[ignore = "needs the test host: tests/run"]
 fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
     let host = Host::fresh();
-    let web = watched(&host);
+    let web = with_metrics(&host);
     let (alice, phone) = host.web_user("alice");
     let client = WebClient::new();
     client.signs_in(&web, &alice, &phone.code());
@@ -222,7 +222,7 @@ fn a_store_that_is_put_back_in_place_of_another_is_the_one_that_counts() {
 #[ignore = "needs the test host: tests/run"]
 fn a_file_that_is_wrong_leaves_the_gate_ready_and_monitoring_knows() {
     let host = Host::fresh();
-    let mut web = watched(&host);
+    let mut web = with_metrics(&host);
     let text = fs::read_to_string(CONFIG).expect("postern.toml");
     assert_eq!(counted("postern_configuration_current"), 1.0);
     fs::write(CONFIG, format!("{text}\nnonsense")).expect("postern.toml can be written");
@@ -282,22 +282,83 @@ fn promtool_accepts_the_alerts_and_their_tests_pass() {
     for words in [
         ["check", "rules", "alerts.yml"],
         ["test", "rules", "alerts.test.yml"],
+        ["check", "rules", "host-alerts.yml"],
+        ["test", "rules", "host-alerts.test.yml"],
     ] {
         let output = promtool(&words);
         assert!(output.status.success(), "{output:?}");
     }
+    // What the page says, to the letter.
+    fs::create_dir_all("/etc/prometheus").expect("/etc can be written");
+    for file in ["alerts.yml", "host-alerts.yml"] {
+        let first = format!("sudo cp docs/monitoring/{file}");
+        let page = "docs/guides/monitoring.md";
+        finished(&mut handbook_shell(page, &first, &checkout("")));
+    }
     // The attack: a rule that never fires.
-    let path = format!("{folder}/alerts.yml");
-    let text = fs::read_to_string(&path).expect("it was copied");
-    let changed = text.replace("postern_store_up == 0", "postern_store_up == 2");
-    assert!(changed != text);
-    fs::write(&path, changed).expect("/run can be written");
-    assert!(
-        !promtool(&["test", "rules", "alerts.test.yml"])
-            .status
-            .success()
-    );
+    for (rules, test, expression) in [
+        ("alerts.yml", "alerts.test.yml", "postern_store_up == 0"),
+        (
+            "host-alerts.yml",
+            "host-alerts.test.yml",
+            "postern_posternd_up == 0",
+        ),
+    ] {
+        let path = format!("{folder}/{rules}");
+        let text = fs::read_to_string(&path).expect("it was copied");
+        let changed = text.replace(expression, &expression.replace("== 0", "== 2"));
+        assert!(changed != text);
+        fs::write(&path, changed).expect("/run can be written");
+        assert!(!promtool(&["test", "rules", test]).status.success());
+    }
     let dashboard = fs::read_to_string(format!("{folder}/dashboard.json")).expect("it was copied");
     let dashboard: serde_json::Value = serde_json::from_str(&dashboard).expect("JSON");
     assert_eq!(dashboard["title"], "Postern");
+}
+
+/// Runs the line of cron that docs/guides/monitoring.md has, and has Prometheus' tool read what it
+/// writes.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn the_metrics_of_a_host_are_read_by_prometheus() {
+    const FOLDER: &str = "/var/lib/prometheus/node-exporter";
+    let host = Host::fresh();
+    let (_alice, _phone) = host.enrolled_user("alice");
+    let page = fs::read_to_string(checkout("docs/guides/monitoring.md")).expect("the page");
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix("*/5 * * * * root "))
+        .filter(|line| line.contains("--metrics"))
+        .expect("the page has the line");
+    fs::create_dir_all(FOLDER).expect("/var can be written");
+    finished(Command::new("sh").args(["-ec", line]));
+    let path = format!("{FOLDER}/postern.prom");
+    let text = fs::read_to_string(&path).expect("the line writes it");
+    for sample in [
+        "postern_accounts{second_factor=\"on\"} 1",
+        "postern_accounts_locked 0",
+        "postern_posternd_up 1",
+        "postern_mail_overdue 0",
+    ] {
+        assert!(text.lines().any(|one| one == sample), "{sample}:\n{text}");
+    }
+    assert_lacks(&text, "alice");
+    // at the time of the story, as cron is not
+    let text = Postern::call("status --metrics").does().out;
+    assert_contains(
+        &text,
+        "postern_audit_events_last_hour{event=\"enrolled\",service=",
+    );
+    assert_lacks(&text, "alice");
+    let promtool = "promtool check metrics";
+    finished(Command::new("sh").args(["-ec", &format!("{promtool} <{path}")]));
+    // the attack: text that is no metric
+    let refused = Command::new("sh")
+        .args(["-c", &format!("echo 'postern up' | {promtool}")])
+        .output()
+        .expect("prometheus is installed");
+    assert!(!refused.status.success());
+    fs::remove_file(path).expect("/var can be written");
+    let refused = Postern::call("status --metrics --json").run();
+    assert_eq!(refused.exit, Some(2), "{}", refused.all());
 }

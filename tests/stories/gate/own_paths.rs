@@ -25,8 +25,8 @@ fn a_session_of_one_application_is_refused_at_another() {
 
     // The application's page redirects to the sign-in page on its own host, which sets host-only
     // cookies.
-    let guest = WebClient::new();
-    let sent = guest.loads(&format!("{GUESTBOOK}/page"));
+    let browser = WebClient::new();
+    let sent = browser.loads(&format!("{GUESTBOOK}/page"));
     assert!(
         sent.header("location")
             .starts_with(&format!("{GUESTBOOK}/_postern/sign-in?rd=")),
@@ -40,8 +40,11 @@ fn a_session_of_one_application_is_refused_at_another() {
         ("password", &alice.password),
         ("recovery", ""),
     ];
-    assert_eq!(guest.sends(&format!("{pages}sign-in"), &fields).status, 303);
-    let entered = guest.sends(
+    assert_eq!(
+        browser.sends(&format!("{pages}sign-in"), &fields).status,
+        303
+    );
+    let entered = browser.sends(
         &format!("{pages}code"),
         &[("code", &phone.code()), ("trust", "yes")],
     );
@@ -52,10 +55,10 @@ fn a_session_of_one_application_is_refused_at_another() {
             "{value}"
         );
     }
-    assert_eq!(guest.loads(&rd).status, 200);
-    assert_eq!(guest.fetches(&format!("{APP}/")).status, 401);
+    assert_eq!(browser.loads(&rd).status, 200);
+    assert_eq!(browser.fetches(&format!("{APP}/")).status, 401);
     // The attacker copies the cookie to another host, under either name.
-    let value = guest.cookie("__Host-postern");
+    let value = browser.cookie("__Host-postern");
     for name in ["__Host-postern", "__Secure-postern"] {
         let thief = WebClient::new().with(&format!("Cookie: {name}={value}"));
         assert_eq!(thief.fetches(&format!("{APP}/")).status, 401, "{name}");
@@ -66,7 +69,7 @@ fn a_session_of_one_application_is_refused_at_another() {
     }
     // The application's scripts share the origin, so no step-up is kept and critical acts require a
     // proof.
-    assert_eq!(guest.sends(&format!("{pages}turn-off"), &[]).status, 403);
+    assert_eq!(browser.sends(&format!("{pages}turn-off"), &[]).status, 403);
 
     // The session of the parent domain is refused at this application.
     host.clock.forward(30);
@@ -79,8 +82,8 @@ fn a_session_of_one_application_is_refused_at_another() {
     assert_eq!(thief.fetches(&format!("{GUESTBOOK}/page")).status, 401);
 
     // The sign-out at this host does not end the session at the other.
-    guest.sends(&format!("{pages}sign-out"), &[]);
-    assert_eq!(guest.fetches(&rd).status, 401);
+    browser.sends(&format!("{pages}sign-out"), &[]);
+    assert_eq!(browser.fetches(&rd).status, 401);
     assert_eq!(member.fetches(&format!("{APP}/")).status, 200);
     assert_lacks(web.gate.log(), "panicked");
 }

@@ -50,8 +50,8 @@ fn a_reload_drops_neither_connection_nor_session() {
             .contains("/code")
     );
     assert_eq!(exempt.loads(APP).status, 200);
-    let spared = exempt.cookie_header("__Secure-postern");
-    assert_eq!(wire.checks(&[&spared]).status, 200);
+    let exempted = exempt.cookie_header("__Secure-postern");
+    assert_eq!(wire.checks(&[&exempted]).status, 200);
 
     // Many reloads in a row use up no resource.
     reconfigure("\"web\"", "\"elsewhere\"");
@@ -60,7 +60,7 @@ fn a_reload_drops_neither_connection_nor_session() {
         assert_eq!(wire.checks(&[&cookie]).status, 200);
     }
     testhost::wait_until("the exemption is gone", || {
-        Ok(wire.checks(&[&spared]).status == 401)
+        Ok(wire.checks(&[&exempted]).status == 401)
     });
     assert_eq!(
         (wire.checks(&[&cookie]).status, web.gate.process()),

@@ -65,6 +65,7 @@ fn a_revoked_host_is_cut_off_in_the_middle_of_a_conversation() {
     terminal.types(&phone.code());
     let ended = terminal.ends();
     assert!(!ended.entered(), "{}", ended.transcript);
+    assert_contains(&ended.transcript, "has ended the connection");
     host.journal.says("refused cause=no-server");
     let screen = alice.with_key().is_turned_away();
     assert_contains(&screen, "No server answers");

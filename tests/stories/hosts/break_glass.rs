@@ -3,7 +3,7 @@
 use super::sign_in::{host_without_store, join, joined_host};
 use std::process::Command;
 use std::thread;
-use testhost::{Ended, FleetServer, Person, assert_contains, assert_lacks, patiently};
+use testhost::{Ended, FleetServer, Person, Terminal, assert_contains, assert_lacks, patiently};
 
 const PROMPT: &str = "Break-glass code (BG-...): ";
 const FILE: &str = "/var/lib/postern/break-glass";
@@ -197,6 +197,47 @@ fn a_copy_of_the_file_brings_no_used_code_back() {
     server.posternd().says("has lost its break-glass codes");
     assert_contains(server.audit_log(), "break-glass-lost");
     has_codes(&server, "web1", 0);
+    server.crashes();
+    alice.with_key().is_turned_away();
+}
+
+/// A compromised key ends the fleet. The prompt says what becomes of the hosts: cut off, and left with
+/// the codes that they hold, since no server can tell them.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_compromised_key_cuts_the_host_off_and_its_prompt_says_what_stays() {
+    let (host, mut server) = joined_host();
+    let alice = host.person("alice");
+    let phone = server.enrols("alice");
+    let codes = issue(&server, "web1", 2);
+    let call = || server.call("key rotate --compromised");
+    assert_contains(
+        call().refuses().all(),
+        "break-glass codes of all hosts of the fleet",
+    );
+    alice.with_key().enters_with(&phone.code());
+
+    let mut terminal = Terminal::run(call().command());
+    let screen = terminal.expect("Type \"renew\" to continue: ").screen();
+    let screen = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+    for text in [
+        "1 host is cut off at once, and denies every sign-in until it joins again: web1.",
+        "and 2 break-glass codes of theirs, are removed from the store",
+        "accepts what it holds for that case, its break-glass codes and security keys, until its certificate expires",
+    ] {
+        assert_contains(&screen, text);
+    }
+    terminal
+        .types("renew")
+        .expect("have each host of the fleet join again");
+    assert_eq!(terminal.ends().status.code(), Some(0));
+
+    // as the prompt said
+    host.clock.forward(30);
+    enters(&alice, &codes[0]);
+    is_refused(&alice, &phone.code(), "no break-glass code of this host");
+    join(&[&server], "web1");
+    alice.with_key().enters_with(&phone.code());
     server.crashes();
     alice.with_key().is_turned_away();
 }

@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postern_shared::protocol::{
-    Greeting, Opening, PamFunction, PamTransaction, ServerState, VERSIONS, receive, send,
+    Greeting, GreetingState, Opening, PamFunction, PamTransaction, VERSIONS, receive, send,
 };
 use std::fs::{self};
 use std::io::Write;
@@ -226,7 +226,7 @@ pub(crate) fn attacker(from: &str) -> UnixStream {
     for _ in 0..100 {
         let mut stream = UnixStream::connect(HOST_SOCKET).expect("posternd listens");
         let greeting: Greeting = receive(&mut stream).expect("posternd greets");
-        if greeting.state == ServerState::Busy {
+        if greeting.state == GreetingState::Busy {
             std::thread::sleep(Duration::from_millis(20));
             continue;
         }

@@ -14,7 +14,7 @@ use testhost::{
     finished, set_mode, wait_until,
 };
 
-const SAMPLE: &str = include_str!("../../../config/pam.d/locker");
+pub(crate) const SAMPLE: &str = include_str!("../../../config/pam.d/locker");
 /// The service of a host that has verified the first factor itself, and asks for the code alone.
 const CODES: &str = "auth required pam_totp.so first_factor=passed\nauth required pam_permit.so\naccount required pam_totp.so\n";
 /// The service of a host that does not know whether the first factor passed.
@@ -82,7 +82,7 @@ pub(crate) fn enters(user: &str, service: &[&str], person: &str, typed: &[&str])
 }
 
 #[track_caller]
-fn refused(user: &str, service: &[&str], person: &str, typed: &[&str]) -> HostResult {
+pub(crate) fn refused(user: &str, service: &[&str], person: &str, typed: &[&str]) -> HostResult {
     let output = host_of(user, &[], service, person, typed);
     assert!(!output.entered, "{}", output.text);
     output

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use testhost::{
     APP, CommandOutput, DURABLE, Disk, Host, KEY, Postern, STORE, STORE_FOLDER, Store, Web,
-    WebClient, assert_contains, assert_lacks, killed_at_calls, wait_until, was_killed,
+    WebClient, assert_contains, assert_lacks, finished, handbook_shell, killed_at_calls,
+    wait_until, was_killed,
 };
 
 const FOLDER: &str = "/var/backups/postern";
@@ -91,7 +92,7 @@ fn a_restored_store_accepts_nothing_that_was_used_or_revoked_since_the_backup() 
     let mode = fs::metadata(FILE).expect("the backup").permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
 
-    // after the backup: a code at each door, a recovery code, and a revocation
+    // after the backup: a code at each service, a recovery code, and a revocation
     host.clock.forward(60);
     let at_ssh = phone.code();
     alice.with_key().enters_with(&at_ssh);
@@ -289,6 +290,39 @@ fn a_backup_with_the_key_restores_a_lost_host() {
     Store::open().is_sound();
 }
 
+/// The commands of docs/guides/backup-and-upgrade.md, to the letter: a backup and a copy of the key
+/// that were made beforehand give a lost host its store back.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn a_lost_host_is_restored_as_the_page_says() {
+    const PAGE: &str = "docs/guides/backup-and-upgrade.md";
+    let host = Host::without_posternd();
+    let (alice, phone) = host.enrolled_user("alice");
+    for (disk, folder) in [("/srv", "/srv/backup"), ("/media", "/media/usb")] {
+        finished(Command::new("mount").args(["-t", "tmpfs", "-o", "mode=0755", "tmpfs", disk]));
+        fs::create_dir(folder).expect("root may do it");
+    }
+    let follow = |first: &str| {
+        let mut shell = handbook_shell(PAGE, first, Path::new("/"));
+        let output = shell.output().expect("bash runs");
+        assert!(output.status.success(), "{first}: {output:?}");
+    };
+    follow("sudo postern backup --replace");
+    host.clock.forward(60);
+    let used = phone.code();
+    alice.with_key().enters_with(&used);
+    fs::remove_file(KEY).expect("root may do it");
+    for suffix in ["", "-wal", "-shm"] {
+        fs::remove_file(format!("{STORE}{suffix}")).expect("root may do it");
+    }
+    follow("sudo install -o root");
+    Postern::call("restore /srv/backup/postern.backup --yes").does();
+    alice.with_key().is_refused(&used, "used already");
+    host.clock.forward(120);
+    alice.with_key().enters_with(&phone.code());
+    finished(Command::new("umount").args(["/srv", "/media"]));
+}
+
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn a_backup_killed_at_any_step_leaves_a_whole_file_or_none() {
@@ -343,7 +377,7 @@ fn a_full_disk_costs_neither_the_store_nor_the_backup_before() {
         assert!(is_named, "{more}: {}", output.err);
         assert_eq!(files(), before, "{more}");
     }
-    // whoever may run a program of that name does not hold up a restore
+    // a user who may run a program of that name does not hold up a restore
     let named = "/tmp/posternd";
     fs::copy("/usr/bin/sleep", named).expect("root may do it");
     let mut other = Command::new("setpriv")
@@ -366,7 +400,7 @@ fn a_full_disk_costs_neither_the_store_nor_the_backup_before() {
     Postern::call("status alice").does();
 }
 
-/// Whoever signs in does not wait for a backup, and a stopped reader of it holds no lock.
+/// A sign-in does not wait for a backup, and a stopped reader of it holds no lock.
 #[test]
 #[ignore = "needs the test host: tests/run"]
 fn people_sign_in_while_a_backup_goes_to_a_reader_that_does_not_read() {

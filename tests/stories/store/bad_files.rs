@@ -16,10 +16,10 @@ fn closed_while(
     person: &Person,
     phone: &Phone,
     named: &str,
-    spoil: impl FnOnce() -> Mend,
+    spoil: impl FnOnce() -> Repair,
 ) {
     host.journal.forget();
-    let mend = spoil();
+    let repair = spoil();
     let screen = person.with_key().is_turned_away();
     let line = host.journal.says("refused cause=unavailable");
     assert!(line.contains(named), "{named:?} is not named: {line}");
@@ -33,7 +33,7 @@ fn closed_while(
     Postern::call(&format!("verify {}", person.name))
         .input(&phone.code())
         .refuses();
-    mend();
+    repair();
     // SQLite removes the WAL of an empty store. A command of root's makes it again, as the log line
     // says.
     Postern::call("status").does();
@@ -43,10 +43,10 @@ fn closed_while(
     Store::open().is_sound();
 }
 
-type Mend = Box<dyn FnOnce()>;
+type Repair = Box<dyn FnOnce()>;
 
 /// Makes a copy of a file, and returns a function that restores it with its mode and owner.
-fn aside(path: &'static str) -> Mend {
+fn aside(path: &'static str) -> Repair {
     finished(Command::new("cp").args(["--archive", path, "/run/postern-tests/aside"]));
     Box::new(move || {
         finished(Command::new("rm").args(["-rf", path]));
@@ -54,35 +54,35 @@ fn aside(path: &'static str) -> Mend {
     })
 }
 
-fn mode(path: &'static str, is: u32, should: u32) -> Mend {
+fn mode(path: &'static str, is: u32, should: u32) -> Repair {
     fs::set_permissions(path, PermissionsExt::from_mode(is)).expect("a mode can be set");
     Box::new(move || {
         fs::set_permissions(path, PermissionsExt::from_mode(should)).expect("a mode can be set")
     })
 }
 
-fn owner(path: &'static str, is: u32) -> Mend {
+fn owner(path: &'static str, is: u32) -> Repair {
     chown(path, Some(is), None).expect("an owner can be set");
     Box::new(move || chown(path, Some(0), None).expect("an owner can be set"))
 }
 
-fn linked(path: &'static str) -> Mend {
+fn linked(path: &'static str) -> Repair {
     let to = format!("{path}.real");
     fs::rename(path, &to).expect("a file can be renamed");
     symlink(&to, path).expect("a link can be made");
     Box::new(move || fs::rename(&to, path).expect("a file can be renamed"))
 }
 
-fn replaced(path: &'static str, by: &[u8]) -> Mend {
-    let mend = aside(path);
+fn replaced(path: &'static str, by: &[u8]) -> Repair {
+    let repair = aside(path);
     fs::write(path, by).expect("a file can be written");
-    mend
+    repair
 }
 
-fn missing(path: &'static str) -> Mend {
-    let mend = aside(path);
+fn missing(path: &'static str) -> Repair {
+    let repair = aside(path);
     fs::remove_file(path).expect("a file can be removed");
-    mend
+    repair
 }
 
 /// The fault: the key file is missing, truncated, foreign, or readable for others.

@@ -46,7 +46,7 @@ fn a_session_alone_changes_nothing_that_is_critical() {
         assert_eq!(
             WebClient::new().sends(&url, fields).status,
             303,
-            "{act}: nobody is signed in"
+            "{act}: no user is signed in"
         );
     }
     assert_eq!(Postern::call("status alice --json").does().out, before);

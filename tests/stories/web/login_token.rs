@@ -38,7 +38,7 @@ fn is_over(reply: &Reply) {
     assert_eq!(reply.status, 401, "{reply:?}");
     assert!(
         reply.body.contains("name=\"password\""),
-        "the first factor is asked anew: {reply:?}"
+        "the first factor is asked again: {reply:?}"
     );
     assert!(reply.all("set-cookie").is_empty(), "{reply:?}");
 }

@@ -68,10 +68,10 @@ fn where_it_is_open_no_user_signs_in_and_where_it_is_not_no_spelling_helps() {
                 .all(|got| got.value("Remote-User").is_empty()),
             "{proxy:?}"
         );
-        let visit = attacker
+        let browser = attacker
             .with(&format!("Cookie: theme=dark; {SESSION}=forged"))
             .with("Authorization: Basic YWxpY2U6b2YgdGhlIGFwcGxpY2F0aW9u");
-        assert_eq!(visit.loads(&page).status, 200, "{proxy:?}");
+        assert_eq!(browser.loads(&page).status, 200, "{proxy:?}");
         let got = web.application.got();
         assert_eq!(got.request, "GET /pub/a%20b?c=/../closed");
         assert_eq!(

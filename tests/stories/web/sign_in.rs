@@ -106,7 +106,7 @@ fn the_page_asked_for_comes_after_password_and_code() {
     }
 }
 
-/// "Begin anew" on the code page: the user signs in by another name and still reaches the requested
+/// "Start again" on the code page: the user signs in by another name and still reaches the requested
 /// page.
 #[test]
 #[ignore = "needs the test host: tests/run"]

@@ -23,7 +23,7 @@ fn recovers(person: &Person, code: &str) -> Chromium {
 
 /// Starts to replace the lost authenticator, up to the QR code.
 #[track_caller]
-fn begins_anew(browser: &Chromium) -> Phone {
+fn starts_over(browser: &Chromium) -> Phone {
     browser.clicks_to("form[action$=replace] button", "Set up a new authenticator");
     let url = browser.runs("return document.querySelector('a[href^=\"otpauth:\"]').href");
     Phone::scans(url.as_str().expect("a link"))
@@ -38,7 +38,7 @@ fn after_a_recovery_code_the_authenticator_is_replaced_without_another_factor() 
     let (alice, old, recovery) = host.web_user_with_recovery_codes("alice");
     let browser = recovers(&alice, &recovery[0]);
     assert_eq!(browser.reads("h2"), "Have you lost your phone?");
-    let new = begins_anew(&browser);
+    let new = starts_over(&browser);
     // The old authenticator is valid until the new one is confirmed.
     alice.with_key().enters_with(&old.code());
     browser
@@ -193,7 +193,7 @@ fn a_replacement_ends_with_the_session_it_was_begun_in() {
     let (host, _web) = Host::with_web();
     let (alice, old, recovery) = host.web_user_with_recovery_codes("alice");
     let browser = recovers(&alice, &recovery[0]);
-    let new = begins_anew(&browser);
+    let new = starts_over(&browser);
     browser
         .types_the_last_digit(&new.code())
         .arrives_at("Save your recovery codes");

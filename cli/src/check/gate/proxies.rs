@@ -4,6 +4,7 @@
 //! MUST NOT print a secret.
 
 use crate::check::finding::{Finding, Place};
+use crate::check::installation::{DebianPackage, reinstall};
 use crate::check::machine::{Machine, MachineProcess};
 use crate::check::store;
 use postern_shared::config::Config;
@@ -57,7 +58,7 @@ fn membership(machine: &Machine, kind: ProxyKind) -> Option<Finding> {
         return Some(
             Finding::fault("proxy", format_args!("there is no group {GROUP}"))
                 .in_file("/etc/group")
-                .remedy("run packaging/install again"),
+                .remedy(reinstall(machine, DebianPackage::Command)),
         );
     };
     let name = user_name(machine, kind)?;

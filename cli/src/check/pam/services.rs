@@ -1,6 +1,7 @@
 //! The PAM services that name pam_totp.so, and those that let people in beside them.
 
 use crate::check::finding::{Finding, Place};
+use crate::check::installation::{DebianPackage, reinstall};
 use crate::check::machine::Machine;
 use crate::check::pam::evaluation::{Bypass, BypassKind, OurResult, StackCaller};
 use crate::check::pam::stack::{Stack, load_stack, service_names};
@@ -189,7 +190,7 @@ fn module(machine: &Machine) -> Option<Finding> {
             "pam_totp.so is named in /etc/pam.d and not installed, so PAM denies access",
         )
         .in_file(Path::new("/usr/lib/security").join(MODULE))
-        .remedy("run packaging/install again")
+        .remedy(reinstall(machine, DebianPackage::Module))
     })
 }
 

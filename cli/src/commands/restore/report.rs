@@ -2,7 +2,7 @@
 //! them, and JSON, which lists all, is written from the report itself.
 
 use super::{Restored, store_processes};
-use crate::terminal::output::{CommandResult, Output, Table, counted};
+use crate::terminal::output::{CommandResult, Output, OutputTable, counted};
 use postern_shared::account::name::UserName;
 use postern_shared::config::Config;
 use postern_shared::crypto::backup_file::BackupHeader;
@@ -134,7 +134,7 @@ fn tell_what_to_renew(output: Output, report: &RestoreReport) -> CommandResult {
             "Valid again are a recovery code that was used or replaced, and an app password that was revoked, after the backup. Renew them where that may be:\n"
         }
     })?;
-    let mut table = Table::new(["account", "has", "renew with"]);
+    let mut table = OutputTable::new(["account", "has", "renew with"]);
     for (name, renew) in report.renew.iter().take(MOST_SHOWN) {
         table.row([
             name.to_string(),

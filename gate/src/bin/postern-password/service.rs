@@ -1,5 +1,5 @@
 //! Checks the PAM service file before PAM reads it. The file must exist, since PAM would use
-//! `other` instead. It must not hold pam_totp.so, which would ask for a code that nobody can enter
+//! `other` instead. It must not hold pam_totp.so, which would ask for a code that no user can enter
 //! at this prompt.
 //!
 //! Refuses what it cannot read whole: a missing include, a file that others may write, a loop.

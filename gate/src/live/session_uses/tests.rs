@@ -85,7 +85,7 @@ fn many_sessions_are_known_and_the_memory_is_bounded() {
         });
         assert_eq!(known.count() as u64, MANY, "round {round}");
     }
-    assert!(uses.levels[4].get().is_none(), "levels that nobody needs");
+    assert!(uses.levels[4].get().is_none(), "levels that are not needed");
     let slots: usize = LEVELS.iter().sum::<usize>() * SLOTS;
     assert!(slots * 8 < 28 * 1024 * 1024);
 }

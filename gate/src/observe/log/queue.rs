@@ -314,7 +314,7 @@ mod tests {
         }
         let reports = reader
             .recv_timeout(KIND_INTERVAL * 3)
-            .expect("nobody has to say anything for that");
+            .expect("it needs no other line");
         assert!(reports.contains("suppressed=5"), "{reports}");
         queue.push("after\n".to_owned(), None);
         assert_eq!(reader.recv().unwrap(), "after\n");

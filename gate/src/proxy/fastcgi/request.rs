@@ -37,7 +37,7 @@ pub(crate) enum Progress {
     Close,
 }
 
-/// A complete request.
+/// A request whose records are complete.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     pub(crate) id: u16,

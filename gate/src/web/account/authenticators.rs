@@ -11,13 +11,11 @@ use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use postern_shared::account::name::{Label, UserName};
+use postern_shared::credential::input::Input;
 use postern_shared::credential::totp::Algorithm;
-use postern_shared::engine::{
-    AdministrationError, AppPasswordsAfter, Engine, LoginError, ShownEnrollment,
-};
+use postern_shared::engine::{AppPasswordsAfter, Engine, LoginError, ShownEnrollment};
 use postern_shared::protocol::command_request::{
-    AuthenticatorKind, ChangeOperation, EnrollmentOperation, FinishOperation, Operation, ReplyBody,
-    TypedText,
+    AuthenticatorKind, EnrollmentOperation, TypedText,
 };
 use postern_shared::verify::decision::Refusal;
 
@@ -37,17 +35,13 @@ pub(crate) async fn begin_authenticator(
     step_up: &StepUpProof,
     operation: EnrollmentOperation,
 ) -> ActResult<ShownEnrollment> {
-    let change = ChangeOperation::BeginEnrollment(operation);
-    let operation = Operation::Change { code: None, change };
-    let begin = run_act(
-        request,
-        step_up.session.clone(),
-        |engine, owner| match owner.execute(engine, operation)? {
-            ReplyBody::NewAuthenticator(shown) => Ok(shown.token),
-            _ => Err(AdministrationError::Stale),
-        },
-    );
-    find_pending_authenticator(request, begin.await?).await
+    let (session, token) = (step_up.session.clone(), step_up.token().clone());
+    run_act(request, session, move |engine, owner| {
+        let (session, origin) = (owner.session, owner.origin());
+        let mut enrollment = engine.enrollment();
+        enrollment.begin_further_enrollment(session, origin, &token, &operation, owner.now)
+    })
+    .await
 }
 
 /// Returns what the page shows of a pending authenticator.
@@ -58,7 +52,7 @@ async fn find_pending_authenticator(
     run_act(request, request.require_session()?, move |engine, owner| {
         engine
             .enrollment()
-            .reopen_enrollment(owner.requester(), owner.name(), token, owner.now)
+            .reopen_further_enrollment(owner.session, token, owner.now)
     })
     .await
 }
@@ -72,20 +66,17 @@ pub(crate) async fn confirm_authenticator(
     // read before the act, which revokes the session
     let step_up = step_up::recent_step_up(request);
     let session = request.require_session()?;
+    let input = Input::parse(code.as_bytes());
     let run = request.run(move |engine, client, now| {
         let owner = Owner::new(&session, client, now);
-        let confirm = Operation::Finish(FinishOperation::Confirm { token, code });
-        let token = match separate_engine_error(owner.execute(engine, confirm))? {
-            Err(error) => return Ok::<_, LoginError>(Err(error)),
-            Ok(ReplyBody::Confirmed { token }) => token,
-            Ok(ReplyBody::NotConfirmed(why)) => return Ok(Ok(Err(why))),
-            Ok(_) => return Ok(Err(AdministrationError::Stale)),
-        };
-        let activate = Operation::Finish(FinishOperation::Activate { token });
-        if let Err(error) = separate_engine_error(owner.execute(engine, activate))? {
-            return Ok(Err(error));
-        }
-        Ok(Ok(Ok(owner.reopen_session(engine)?)))
+        let mut enrollment = engine.enrollment();
+        let (session, origin) = (owner.session, owner.origin());
+        let added = enrollment.confirm_further_enrollment(session, origin, token, &input, now);
+        Ok::<_, LoginError>(match separate_engine_error(added)? {
+            Ok(Ok(())) => Ok(Ok(owner.reopen_session(engine)?)),
+            Ok(Err(refusal)) => Ok(Err(refusal)),
+            Err(error) => Err(error),
+        })
     });
     Ok(match request.check_act(run.await)? {
         Err(refusal) => ConfirmedAuthenticator::Refused(refusal),
@@ -206,9 +197,9 @@ pub(crate) async fn submit_first_code(request: &RequestContext<'_>, form: &PageF
     match confirm_authenticator(request, token, code).await? {
         ConfirmedAuthenticator::Refused(why) => Err(ActRefused::code(request.language, why).into()),
         ConfirmedAuthenticator::Activated(ended) => {
-            let line = request.text("authenticator-added-line");
             let title = request.text("authenticator-added");
-            Ok(account::show_sessions_ended(request, &ended, &title, line))
+            let text = [title, request.text("authenticator-added-line")];
+            Ok(account::show_sessions_ended(request, &ended, text))
         }
     }
 }
@@ -231,7 +222,7 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm
     let name = name.map_err(|_| ActRefused::invalid_value(request.text("name-invalid")))?;
     let step_up = step_up::verify_form(request, form).await?;
     let ended = remove_authenticator(request, step_up, name).await?;
-    let line = request.text("authenticator-removed-line");
     let title = request.text("authenticator-removed");
-    Ok(account::show_sessions_ended(request, &ended, &title, line))
+    let text = [title, request.text("authenticator-removed-line")];
+    Ok(account::show_sessions_ended(request, &ended, text))
 }

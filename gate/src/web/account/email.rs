@@ -149,13 +149,11 @@ pub(crate) async fn submit_email(request: &RequestContext<'_>, form: &PageForm) 
 pub(crate) async fn submit_email_code(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let code = Input::parse(form.field("code").as_bytes());
     let ended = confirm_email(request, code).await?;
-    let line = request.text("address-confirmed-line");
-    Ok(account::show_sessions_ended(
-        request,
-        &ended,
-        &request.text("address-confirmed"),
-        line,
-    ))
+    let text = [
+        request.text("address-confirmed"),
+        request.text("address-confirmed-line"),
+    ];
+    Ok(account::show_sessions_ended(request, &ended, text))
 }
 
 /// Content of the page that confirms the removal of the addresses.
@@ -177,10 +175,6 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm
         Enrolled::Yes => request.text("address-removed-line"),
         Enrolled::No => request.text("turned-off-line"),
     };
-    Ok(account::show_sessions_ended(
-        request,
-        &ended,
-        &request.text("address-removed"),
-        line,
-    ))
+    let text = [request.text("address-removed"), line];
+    Ok(account::show_sessions_ended(request, &ended, text))
 }

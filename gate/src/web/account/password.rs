@@ -78,11 +78,9 @@ pub(crate) async fn submit_new_password(
     let new = parse_new_password(request, new)?;
     let step_up = step_up::verify_form(request, form).await?;
     let ended = set_password(request, step_up, new).await?;
-    let line = request.text("password-changed-line");
-    Ok(account::show_sessions_ended(
-        request,
-        &ended,
-        &request.text("password-changed"),
-        line,
-    ))
+    let text = [
+        request.text("password-changed"),
+        request.text("password-changed-line"),
+    ];
+    Ok(account::show_sessions_ended(request, &ended, text))
 }

@@ -10,27 +10,19 @@ use crate::web::refusal::{ActResult, HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use hyper::StatusCode;
-use postern_shared::engine::AdministrationError;
-use postern_shared::protocol::command_request::{
-    ChangeOperation, FinishOperation, Operation, ReplyBody, TypedText,
-};
+use postern_shared::engine::ShownRecoveryCodes;
+use postern_shared::protocol::command_request::TypedText;
 
-/// Makes new recovery codes, which are not stored. Returns them with the token that activates
-/// them.
+/// Makes new recovery codes, which are not stored.
 pub(crate) async fn begin_recovery_codes(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
-) -> ActResult<(Vec<TypedText>, TypedText)> {
-    let change = ChangeOperation::BeginRecoveryCodes;
-    let operation = Operation::Change { code: None, change };
-    run_act(
-        request,
-        step_up.session.clone(),
-        |engine, owner| match owner.execute(engine, operation)? {
-            ReplyBody::RecoveryCodes { codes, token } => Ok((codes, token)),
-            _ => Err(AdministrationError::Stale),
-        },
-    )
+) -> ActResult<ShownRecoveryCodes> {
+    let (session, token) = (step_up.session.clone(), step_up.token().clone());
+    run_act(request, session, move |engine, owner| {
+        let mut enrollment = engine.enrollment();
+        enrollment.begin_recovery_code_renewal(owner.session, owner.origin(), &token, owner.now)
+    })
     .await
 }
 
@@ -39,12 +31,11 @@ pub(crate) async fn activate_recovery_codes(
     request: &RequestContext<'_>,
     token: TypedText,
 ) -> ActResult<()> {
-    let operation = Operation::Finish(FinishOperation::ReplaceRecoveryCodes { token });
-    run_act(request, request.require_session()?, |engine, owner| {
-        owner.execute(engine, operation)
+    run_act(request, request.require_session()?, move |engine, owner| {
+        let mut enrollment = engine.enrollment();
+        enrollment.finish_recovery_code_renewal(owner.session, owner.origin(), &token, owner.now)
     })
-    .await?;
-    Ok(())
+    .await
 }
 
 /// Content of the page that confirms new recovery codes.
@@ -65,9 +56,9 @@ pub(crate) fn confirm_renewal(language: &Language, _form: &PageForm) -> Confirma
 /// again changes nothing.
 pub(crate) async fn submit_renewal(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
-    let (codes, token) = begin_recovery_codes(request, &step_up).await?;
+    let new = begin_recovery_codes(request, &step_up).await?;
     let (act, button) = ("recovery-codes/confirm", request.text("use-new-codes"));
-    let page = enroll::render_recovery_codes(request, &codes, act, &token, button);
+    let page = enroll::render_recovery_codes(request, &new.codes, act, &new.token, button);
     Ok(request.with_tokens(page, &step_up.tokens(request)))
 }
 

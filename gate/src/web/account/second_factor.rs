@@ -61,13 +61,8 @@ pub(crate) fn confirm_turn_off(language: &Language, _form: &PageForm) -> Confirm
 pub(crate) async fn submit_turn_off(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     let step_up = step_up::verify_form(request, form).await?;
     let ended = disable_second_factor(request, step_up).await?;
-    let line = request.text("turned-off-line");
-    Ok(account::show_sessions_ended(
-        request,
-        &ended,
-        &request.text("turned-off"),
-        line,
-    ))
+    let text = [request.text("turned-off"), request.text("turned-off-line")];
+    Ok(account::show_sessions_ended(request, &ended, text))
 }
 
 /// Content of the page that confirms an enrollment that replaces the second factor.

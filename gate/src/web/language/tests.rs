@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Languages with the ids of the texts that are equal to the English ones.
 const EQUAL_TO_ENGLISH: &[(&str, &[&str])] = &[
-    ("de", &["administration", "name-label"]),
+    ("de", &["administration", "name-label", "passkeys"]),
     ("es", &[]),
     (
         "fr",

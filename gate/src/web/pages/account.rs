@@ -116,7 +116,7 @@ pub(crate) struct AppPasswordsPage<'a> {
     pub(crate) typed: &'a PageForm,
     /// Whether it was the form of a new app password.
     pub(crate) is_typed: bool,
-    /// Lifetimes, in days.
+    /// Lifetimes that can be chosen, in days.
     pub(crate) lifetimes: &'a [u64],
     pub(crate) step_up: StepUpRequirement,
 }
@@ -149,7 +149,7 @@ pub(crate) struct NewAppPasswordPage<'a> {
     pub(crate) user: &'a str,
     pub(crate) name: &'a str,
     pub(crate) addresses: &'a [String],
-    /// PAM services.
+    /// PAM services of its scope.
     pub(crate) services: &'a [String],
     pub(crate) password: &'a str,
     pub(crate) expires: Option<Timestamp>,

@@ -111,7 +111,7 @@ fn debug_logs_the_completed_methods() {
     host.assert_logged(&line);
 }
 
-/// Whoever knows the account's name, or its password, types wrong codes elsewhere: the owner, whose
+/// A user who knows the account's name, or its password, types wrong codes elsewhere: the owner, whose
 /// key sshd has verified, is at an address that was never seen, and is not made to wait.
 #[test]
 fn a_verified_key_is_not_delayed_by_unauthenticated_clients() {

@@ -53,7 +53,6 @@ fn phone(prompt: &str) -> Option<String> {
     Some(generate_code(&secret, parameters, step).to_string())
 }
 
-/// E12
 #[test]
 fn a_user_without_a_second_factor_enrolls_and_is_granted_access() {
     for policy in ["", "[policy]\nrequired = \"all\""] {
@@ -101,7 +100,7 @@ fn a_finished_enrollment_is_active_without_an_account_hook() {
     home.expect_auth(&host, ENROLL, Passed);
     assert!(
         home.bob_is_enrolled(),
-        "bob believes in a second factor that nothing asks for"
+        "bob counts on a second factor that nothing asks for"
     );
 }
 
@@ -119,7 +118,6 @@ fn the_code_that_confirmed_the_authenticator_is_consumed() {
     assert_eq!(home.account(&again, ENROLL), Denied(NotAsked));
 }
 
-/// E4, promise 7
 #[test]
 fn an_unfinished_enrollment_stores_nothing() {
     let home = Home::new("");
@@ -146,7 +144,6 @@ fn before_the_first_factor_no_user_is_enrolled() {
     assert_eq!(*host.prompts.borrow(), ["Verification code: "]);
 }
 
-/// L13, `self_enroll`
 #[test]
 fn a_required_one_time_code_is_prompted_for_first() {
     let home = Home::new("[policy]\nself_enroll = \"one-time-code\"");

@@ -73,7 +73,6 @@ fn the_whole_input_is_the_password_where_no_code_is_required() {
     }
 }
 
-/// L14
 #[test]
 fn before_the_first_factor_a_password_and_code_get_the_same_text_too() {
     let home = Home::new("[policy]\nrequired = \"all\"");

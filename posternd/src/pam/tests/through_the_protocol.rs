@@ -7,8 +7,8 @@ use crate::pam::remote_host::RemoteHost;
 use crate::workers::engines::Engines;
 use crate::workers::origin::ClientOrigin;
 use postern_shared::protocol::{
-    CommandReply, Frame, Greeting, Instruction, Opening, PamFunction, PamTransaction, RelayReply,
-    ServerState, receive, send,
+    CommandReply, Frame, Greeting, GreetingState, Instruction, Opening, PamFunction,
+    PamTransaction, RelayReply, receive, send,
 };
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::process::{HostProcess, ProcessId, TransactionId};
@@ -225,10 +225,10 @@ fn cut_or_longer_frames_are_refused() {
     });
     refuses_all_but_whole(&CommandReply(Zeroizing::new(b"{}".to_vec())));
     for state in [
-        ServerState::Ready,
-        ServerState::Busy,
-        ServerState::NoAccount,
-        ServerState::NameUnavailable,
+        GreetingState::Ready,
+        GreetingState::Busy,
+        GreetingState::NoAccount,
+        GreetingState::NameUnavailable,
     ] {
         refuses_all_but_whole(&Greeting {
             versions: vec![2, 1],

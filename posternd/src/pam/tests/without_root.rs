@@ -231,7 +231,7 @@ fn claims_of_a_users_process_are_dropped() {
 
 /// A user's process that claims an exempt service is not exempt.
 #[test]
-fn a_claimed_service_exempts_nobody() {
+fn a_claimed_service_exempts_no_user() {
     let policy = "[[policy.exempt]]\nservices = [\"cron\"]\n";
     let alice = OfUser::new(policy, "alice");
     for words in ["", ONE_TRY] {

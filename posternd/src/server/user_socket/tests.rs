@@ -17,7 +17,7 @@ fn connect(config: &Path) -> UnixStream {
     let (peer, daemon) = UnixStream::pair().unwrap();
     peer.set_read_timeout(Some(std::time::Duration::from_secs(30)))
         .unwrap();
-    UserSocket::new(config).meet(daemon);
+    UserSocket::new(config, FleetServers::default()).meet(daemon);
     peer
 }
 
@@ -29,7 +29,7 @@ fn greeted(config: &Path) -> UnixStream {
         greeting,
         Greeting {
             versions: VERSIONS.to_vec(),
-            state: ServerState::Ready
+            state: GreetingState::Ready
         }
     );
     peer

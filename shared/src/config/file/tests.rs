@@ -48,6 +48,19 @@ fn a_refusal_names_file_line_key_and_range() {
         "[policy]\nrequired = \"some\"",
         "2: policy.required: must be \"enrolled\", \"all\", or a list of names, \"%groups\" and exceptions with \"!\"",
     );
+    for (key, message) in [
+        ("required_hosts", "2: policy.required_hosts"),
+        ("enroll_hosts", "2: policy.enroll_hosts"),
+    ] {
+        assert_refused(
+            &format!(
+                "[policy]\n{key} = [\"db1\", \"%prod\"]\n[host_group]\nproduction = [\"db1\"]"
+            ),
+            &format!(
+                "{message}: names the group of hosts \"prod\", which [host_group] does not have"
+            ),
+        );
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Passwords that whoever guesses tries first: the most common ones, and those that are made of the
+//! Passwords that an attacker tries first: the most common ones, and those that are made of the
 //! account's name and the site's names.
 
 use super::{Password, PasswordError};

@@ -1,7 +1,7 @@
 //! Pages of the audit log. Each page is one transaction: no reader holds the store open while its
 //! output is read.
 
-use crate::account::event::{AuditEvent, EventFilter};
+use crate::account::event::{AuditEvent, EventCount, EventFilter};
 use crate::engine::{AuditLog, EngineError};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -9,6 +9,8 @@ use crate::verify::host_clock::{ClockSuspicion, WITHIN, suspect_clock};
 
 /// Most events in which a wrong clock of this host is looked for.
 const MOST_EVENTS: u32 = 1000;
+/// Most pairs of kind and service that are counted: a process of a user can name any service.
+const MOST_COUNTS: u32 = 200;
 
 impl AuditLog<'_> {
     /// Returns whether the codes of the last hour suggest that this host's clock is wrong.
@@ -16,6 +18,18 @@ impl AuditLog<'_> {
         let mut tx = self.engine.begin(Intent::Read)?;
         let events = tx.events_between(now.minus(WITHIN), now, MOST_EVENTS)?;
         Ok(suspect_clock(events.iter()))
+    }
+
+    /// Counts the events of a time by kind and service.
+    pub fn count_events(
+        &mut self,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<EventCount>, EngineError> {
+        Ok(self
+            .engine
+            .begin(Intent::Read)?
+            .event_counts(since, until, MOST_COUNTS)?)
     }
 
     /// Returns events numbered after `after`, oldest first, at most `limit`.

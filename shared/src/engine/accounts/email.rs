@@ -13,7 +13,6 @@ use crate::engine::{
     Accounts, AdministrationError, AppPasswordsAfter, MailQueued, MailRefusal, Principal, SERVICE,
     VerificationRequest, is_enrolled,
 };
-use crate::policy::requirement::EnrollmentRequirement;
 use crate::store::MailAddresses;
 use crate::system::clock::Timestamp;
 use crate::verify::decision::Refusal;
@@ -42,12 +41,9 @@ impl Accounts<'_> {
             return Ok(());
         }
         let request = VerificationRequest::new(name, Phase::After, origin, SERVICE);
-        match self.engine.policy().enrollment_requirement(&request, now)? {
-            EnrollmentRequirement::None => Ok(()),
-            EnrollmentRequirement::OneTimeCode => {
-                Err(AdministrationError::OneTimeCodeNeeded(name.clone()))
-            }
-        }
+        self.engine
+            .policy()
+            .refuse_without_one_time_code(&request, now)
     }
 
     /// Stores a new address and queues a code to it: see [`Engine::await_mail_delivery`].

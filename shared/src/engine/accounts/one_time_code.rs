@@ -13,7 +13,8 @@ use crate::engine::{
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::verify::account::StoredOneTimeCode;
-use crate::verify::decision::{AcceptedEnrollmentCode, Refusal};
+use crate::verify::decision::Refusal;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 
 /// Lifetime of a code, in seconds.
 const LIFETIME: u64 = 48 * 3600;

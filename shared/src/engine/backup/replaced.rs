@@ -1,7 +1,6 @@
 //! The store that a restore replaces, as the witness of what was used and revoked since the backup.
 //! It is locked meanwhile. Where a part of it cannot be read, it is no witness at all.
 
-use super::restoring::BATCH;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::credential::secret::Secret;
@@ -12,6 +11,9 @@ use crate::engine::{Engine, EngineError};
 use crate::store::{Intent, RestoredCredential, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use std::collections::BTreeSet;
+
+/// Rows that one transaction reads.
+pub(super) const BATCH: u32 = 500;
 
 /// The store that is replaced, locked against all changes.
 pub struct ReplacedStore<'e> {

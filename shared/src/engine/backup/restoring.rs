@@ -1,8 +1,8 @@
 //! What makes a restored store safe before it takes the place of the old one. A backup knows nothing
 //! of what was used and revoked since: what may have been is ended or counts as used, and what
-//! nobody can know is reported, for an administrator to renew.
+//! cannot be known is reported, for an administrator to renew.
 
-use super::replaced::ReplacedStore;
+use super::replaced::{BATCH, ReplacedStore};
 use super::writing::event;
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
@@ -15,11 +15,9 @@ use crate::store::{Intent, OwnedAuthenticator, RestoredCredential, StoreError, T
 use crate::system::clock::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Authenticators, or recovery codes, of one transaction.
-pub(super) const BATCH: u32 = 500;
 /// Largest value of `totp.future_steps`: so many steps ahead a code may have been accepted.
 const FUTURE_STEPS: u64 = 2;
-/// Floor of a counter of which nobody knows how far it was used.
+/// Floor of a counter of which it is unknown how far it was used.
 const EVERY_COUNTER: Step = Step(1 << 62);
 
 /// Choices of the administrator.
@@ -38,7 +36,7 @@ pub struct ToRenew {
     pub recovery_codes: u64,
     /// App passwords: one that was revoked since the backup is valid again.
     pub app_passwords: u64,
-    /// Authenticators by counter that accept no code, since nobody knows which were used.
+    /// Authenticators by counter that accept no code, since it is unknown which were used.
     pub refused_counters: u64,
 }
 
@@ -251,7 +249,7 @@ struct UsedCodes<'a, 'e> {
     replaced: Option<&'a mut ReplacedStore<'e>>,
     /// Whether the replaced store knows all of them.
     are_known: bool,
-    /// `totp.future_steps`
+    /// The value of `totp.future_steps`.
     future_steps: u64,
     now: Timestamp,
 }

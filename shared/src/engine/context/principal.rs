@@ -11,7 +11,7 @@ use crate::engine::enrollment::pending::AccountSnapshot;
 use crate::engine::{AdministrationError, COMMAND, SERVICE};
 use crate::store::Transaction;
 use crate::system::clock::Timestamp;
-use crate::token::session::{Session, SessionId};
+use crate::token::session::SessionId;
 use crate::token::{TokenHolder, TokenParent, TokenRecipient};
 use crate::verify::origin::Origin;
 
@@ -34,18 +34,23 @@ pub enum Principal<'a> {
     Program(&'a Origin),
 }
 
-/// Who sends a request, by the peer credentials or the web session.
+/// Who sends a request, by the peer credentials or the certificate of a host.
 #[derive(Clone, Copy, Debug)]
 pub enum Requester<'a> {
     /// Root, with the name for the audit log. Root may change any account, without a code.
     Root(&'a str),
     /// A local user, who may change the account of the same name.
     Owner { name: &'a UserName, uid: u32 },
-    /// A web user after step-up in this session, who may change the own account.
-    SteppedUp(&'a Session, &'a Origin),
     /// A host of a fleet, for a PAM conversation. What it states counts on that host only, and it may
     /// change no account.
     Host(&'a JoinedHost),
+    /// A user of a host of a fleet, for a PAM conversation of a process of the user's own, about the
+    /// account of the same name. The user may change no account.
+    HostUser {
+        host: &'a JoinedHost,
+        name: &'a UserName,
+        uid: u32,
+    },
 }
 
 impl Requester<'_> {
@@ -53,8 +58,7 @@ impl Requester<'_> {
         match self {
             Requester::Root(name) => name,
             Requester::Owner { name, .. } => name.as_str(),
-            Requester::SteppedUp(session, _) => session.name.as_str(),
-            Requester::Host(host) => host.name.as_str(),
+            Requester::Host(host) | Requester::HostUser { host, .. } => host.name.as_str(),
         }
     }
 
@@ -62,16 +66,16 @@ impl Requester<'_> {
         match self {
             Requester::Root(actor) => Principal::Command(actor),
             Requester::Owner { name, .. } => Principal::Command(name.as_str()),
-            Requester::SteppedUp(session, origin) => {
-                Principal::Session(&session.name, origin, session.id)
+            Requester::Host(host) | Requester::HostUser { host, .. } => {
+                Principal::Command(host.name.as_str())
             }
-            Requester::Host(host) => Principal::Command(host.name.as_str()),
         }
     }
 
-    /// Returns whether the requester is a local user and the account is the user's own.
+    /// Returns whether the requester is a user of this host, or of one of a fleet, and the account is
+    /// the user's own.
     pub(in crate::engine) fn owns(&self, account: &UserName) -> bool {
-        matches!(self, Requester::Owner { name, .. } if *name == account)
+        matches!(self, Requester::Owner { name, .. } | Requester::HostUser { name, .. } if *name == account)
     }
 
     /// Returns an error unless the requester is root or owns the account.
@@ -83,11 +87,10 @@ impl Requester<'_> {
             Requester::Owner { name, .. } if *name != account => {
                 Err(AdministrationError::NotOwn((*name).clone()))
             }
-            Requester::SteppedUp(session, _) if session.name != *account => {
-                Err(AdministrationError::NotOwn(session.name.clone()))
+            Requester::Host(host) | Requester::HostUser { host, .. } => {
+                Err(AdministrationError::NotOnHost(host.name.clone()))
             }
-            Requester::Host(host) => Err(AdministrationError::NotOnHost(host.name.clone())),
-            Requester::Owner { .. } | Requester::SteppedUp(..) | Requester::Root(_) => Ok(()),
+            Requester::Owner { .. } | Requester::Root(_) => Ok(()),
         }
     }
 
@@ -97,15 +100,11 @@ impl Requester<'_> {
         account: &'b UserName,
         snapshot: &AccountSnapshot,
     ) -> TokenRecipient<'b> {
-        let parent = match self {
-            Requester::Root(_) | Requester::Owner { .. } | Requester::Host(_) => TokenParent::Peer,
-            Requester::SteppedUp(session, _) => TokenParent::session(session),
-        };
         TokenRecipient {
             account,
             at: snapshot.at(),
             holder: self.holder(),
-            parent,
+            parent: TokenParent::Peer,
         }
     }
 
@@ -113,8 +112,8 @@ impl Requester<'_> {
         match self {
             Requester::Root(_) => TokenHolder::Root,
             Requester::Owner { uid, .. } => TokenHolder::User(*uid),
-            Requester::SteppedUp(session, _) => TokenHolder::Session(session.id),
             Requester::Host(host) => TokenHolder::Host(host.number),
+            Requester::HostUser { host, uid, .. } => TokenHolder::HostUser(host.number, *uid),
         }
     }
 }

@@ -161,7 +161,7 @@ impl fmt::Display for PrivilegesError {
             PrivilegesError::Missing(kind, name) => {
                 write!(
                     f,
-                    "there is no {kind} {name}; create it as packaging/install does"
+                    "there is no {kind} {name}; install postern again: its package, or packaging/install, creates it"
                 )
             }
             PrivilegesError::StillRoot => write!(
@@ -171,7 +171,7 @@ impl fmt::Display for PrivilegesError {
             PrivilegesError::System(errno) => {
                 write!(
                     f,
-                    "it cannot become user {USER} ({errno}); give whoever starts it, such as the PAM host, CAP_SETUID and CAP_SETGID"
+                    "it cannot become user {USER} ({errno}); give the process that starts it, such as the PAM host, CAP_SETUID and CAP_SETGID"
                 )
             }
         }

@@ -2,18 +2,29 @@
 //! authenticators ends every session and trusted browser of the account, and returns after every
 //! gate has applied it.
 
-use super::pending::AccountSnapshot;
+use super::pending::{AccountSnapshot, group_recovery_codes};
 use super::steps::read_account_snapshot;
+use super::token::PendingRecoveryCodes;
 use crate::account::event::EventKind;
 use crate::account::name::{Label, UserName};
 use crate::account::second_factor::Enrolled;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::engine::accounts::account_data;
 use crate::engine::{AdministrationError, Enrollment, Principal, is_enrolled};
+use crate::protocol::command_request::TypedText;
 use crate::protocol::status::AuthenticatorState;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
+use crate::token::{Token, TokenHolder, TokenRecipient};
 use crate::verify::account::StoredRecoveryCode;
+
+/// Recovery codes that are shown once and are not valid yet.
+pub struct ShownRecoveryCodes {
+    /// The codes in groups, for reading.
+    pub codes: Vec<TypedText>,
+    /// Sealed token that activates them.
+    pub token: TypedText,
+}
 
 impl Enrollment<'_> {
     /// Returns the authenticators of an account, oldest first.
@@ -100,8 +111,41 @@ impl Enrollment<'_> {
         self.replace_recovery_codes_if_unchanged(&snapshot, name, codes, actor, now)
     }
 
+    /// Issues new recovery codes, which the store does not keep yet, to the recipient of their token.
+    pub(in crate::engine) fn issue_recovery_codes(
+        &mut self,
+        to: TokenRecipient<'_>,
+        snapshot: AccountSnapshot,
+        now: Timestamp,
+    ) -> Result<ShownRecoveryCodes, AdministrationError> {
+        let codes = self.engine.config().recovery.generate_codes()?;
+        let shown = group_recovery_codes(&codes);
+        let keys = self.engine.token_keys();
+        let issued = Token::issue(&keys, to, PendingRecoveryCodes { snapshot, codes }, now)?;
+        Ok(ShownRecoveryCodes {
+            codes: shown,
+            token: issued.seal(&keys)?.into(),
+        })
+    }
+
+    /// Replaces the recovery codes by those of a token.
+    pub(in crate::engine) fn activate_recovery_codes(
+        &mut self,
+        sealed: &str,
+        account: &UserName,
+        holder: TokenHolder,
+        actor: Principal<'_>,
+        now: Timestamp,
+    ) -> Result<(), AdministrationError> {
+        let token = self
+            .open_step::<PendingRecoveryCodes>(sealed, account, holder, now)?
+            .ok_or(AdministrationError::Stale)?;
+        let PendingRecoveryCodes { snapshot, codes } = token.payload();
+        self.replace_recovery_codes_if_unchanged(snapshot, account, codes, actor, now)
+    }
+
     /// Replaces the recovery codes if the account has not changed since `began_on`.
-    pub(in crate::engine) fn replace_recovery_codes_if_unchanged<'a>(
+    fn replace_recovery_codes_if_unchanged<'a>(
         &mut self,
         began_on: &AccountSnapshot,
         name: &UserName,

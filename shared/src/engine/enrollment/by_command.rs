@@ -1,23 +1,21 @@
-//! An enrollment by a command or on the account page. `commands` verifies the code of the requester.
+//! An enrollment by a command. `commands` verifies the code of the requester.
 //! Here is the first enrollment by a user who proves the password of this host instead.
 //!
 //! It takes two steps. The caller has the host's PAM verify the password between them, without
 //! holding the engine: a verification that hangs blocks no other request.
 
-use super::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
-use super::steps::{AfterEnrollmentCode, ShownEnrollment, show_authenticator, show_enrollment};
+use super::pending::{AccountSnapshot, PendingEnrollment};
+use super::steps::show_authenticator;
 use crate::account::name::UserName;
-use crate::credential::input::Input;
 use crate::engine::{
     AdministrationError, COMMAND, ChargedAttempt, Enrollment, Requester, VerificationRequest,
 };
-use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::command_request::{
-    AuthenticatorKind, EngineReply, EnrollmentOperation, ReplyBody, TypedText,
+    AuthenticatorKind, EngineReply, EnrollmentOperation, ReplyBody,
 };
 use crate::protocol::host_password::HostPasswordReply;
 use crate::system::clock::Timestamp;
-use crate::verify::decision::AcceptedEnrollmentCode;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
 use crate::verify::throttle::Phase;
 
@@ -47,39 +45,6 @@ impl Enrollment<'_> {
         let (draft, sealed) = self.issue_draft(pending, snapshot, accepted_code, to, now)?;
         let shown = show_authenticator(&self.engine.config, &draft, sealed);
         Ok(ReplyBody::NewAuthenticator(shown))
-    }
-
-    /// Returns a begun enrollment for its requester to see again.
-    pub fn reopen_enrollment(
-        &mut self,
-        requester: Requester<'_>,
-        account: &UserName,
-        sealed: TypedText,
-        now: Timestamp,
-    ) -> Result<ShownEnrollment, AdministrationError> {
-        let draft = self
-            .open_step::<EnrollmentDraft>(&sealed, account, requester.holder(), now)?
-            .ok_or(AdministrationError::Stale)?;
-        Ok(show_enrollment(&self.engine.config, &draft, sealed))
-    }
-
-    /// Verifies a code of the new authenticator.
-    pub(in crate::engine) fn confirm_enrollment(
-        &mut self,
-        requester: Requester<'_>,
-        account: &UserName,
-        sealed: &TypedText,
-        code: &str,
-        now: Timestamp,
-    ) -> Result<ReplyBody, AdministrationError> {
-        let input = Input::parse(code.as_bytes());
-        match self.confirm_draft(sealed.clone(), account, requester.holder(), &input, now)? {
-            AfterEnrollmentCode::Confirmed { confirmed, .. } => {
-                Ok(ReplyBody::Confirmed { token: confirmed })
-            }
-            AfterEnrollmentCode::Refused(refusal, _) => Ok(ReplyBody::NotConfirmed(refusal)),
-            AfterEnrollmentCode::Over => Err(AdministrationError::Stale),
-        }
     }
 
     /// Checks a first enrollment and charges the password attempt to the throttle, before the host
@@ -153,12 +118,9 @@ impl Enrollment<'_> {
             PendingEnrollment::from_operation(&self.engine.config, request.name, operation)?;
         self.check_enrollment(&pending)?;
         // The peer runs a process as this user, so it has signed in on this host.
-        match self.engine.policy().enrollment_requirement(request, now)? {
-            EnrollmentRequirement::None => Ok(()),
-            EnrollmentRequirement::OneTimeCode => {
-                Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
-            }
-        }
+        self.engine
+            .policy()
+            .refuse_without_one_time_code(request, now)
     }
 }
 

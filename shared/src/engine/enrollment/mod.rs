@@ -1,9 +1,10 @@
-//! Enrollment: an authenticator is made, confirmed by a code, and activated; at the web, at a PAM
-//! prompt and by a command. `steps` has the steps that all of them share.
+//! Enrollment: an authenticator is made, confirmed by a code, and activated; at the web, on
+//! the account page, at a PAM prompt and by a command. `steps` has the steps that all of them share.
 
 pub(super) mod at_prompt;
 pub(super) mod authenticators;
 pub(super) mod by_command;
+mod in_session;
 pub mod pending;
 mod sealed_fields;
 pub(super) mod steps;

@@ -19,7 +19,8 @@ use crate::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, T
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use crate::verify::account::{AccountCredentials, LiveAuthenticator};
-use crate::verify::decision::{AcceptedEnrollmentCode, Attempt, Consumed, Refusal, decide};
+use crate::verify::decision::{Attempt, Consumed, Refusal, decide};
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use crate::verify::throttle::{Phase, ThrottleBucket};
 use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;

@@ -35,17 +35,18 @@ use crate::store::{AuthenticatorRecord, Intent, StoreError, Transaction};
 use crate::system::clock::Timestamp;
 use crate::token::{AccountVersion, Token, TokenHolder, TokenParent, TokenPayload, TokenRecipient};
 use crate::verify::account::StoredRecoveryCode;
-use crate::verify::decision::{AcceptedEnrollmentCode, Refusal};
+use crate::verify::decision::Refusal;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 
 pub(in crate::engine) const MAX_AUTHENTICATORS: usize = 16;
 
 /// A new authenticator as the page shows it, without the recovery codes.
 pub struct ShownEnrollment {
-    /// Base32.
+    /// The secret in Base32.
     pub secret: TypedText,
     /// Otpauth URI, the text of the QR code.
     pub url: TypedText,
-    /// Sealed [`EnrollmentDraft`].
+    /// Sealed token with the [`EnrollmentDraft`].
     pub draft: TypedText,
     /// Length of its codes.
     pub digits: u32,
@@ -56,7 +57,7 @@ pub enum AfterEnrollmentCode {
     Confirmed {
         /// Recovery codes, grouped for reading.
         codes: Vec<TypedText>,
-        /// Sealed [`ConfirmedEnrollment`].
+        /// Sealed token with the [`ConfirmedEnrollment`].
         confirmed: TypedText,
     },
     /// The code is refused, and the authenticator is shown again.

@@ -6,9 +6,10 @@ use super::sealed_fields::sealed_recovery_codes;
 use crate::credential::recovery_code::RecoveryCode;
 use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
+use crate::policy::requirement::EnrollmentRequirement;
 use crate::system::clock::Timestamp;
 use crate::token::{Token, TokenHolder, TokenKind, TokenPayload};
-use crate::verify::decision::AcceptedEnrollmentCode;
+use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use serde::{Deserialize, Serialize};
 
 /// Condition under which an enrollment may begin.
@@ -23,6 +24,15 @@ pub enum EnrollmentPermission {
     /// It is permitted by this one-time code.
     #[serde(rename = "invited")]
     ByOneTimeCode(AcceptedEnrollmentCode),
+}
+
+impl From<EnrollmentRequirement> for EnrollmentPermission {
+    fn from(requirement: EnrollmentRequirement) -> EnrollmentPermission {
+        match requirement {
+            EnrollmentRequirement::None => EnrollmentPermission::Yes,
+            EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
+        }
+    }
 }
 
 /// Carries an enrollment at the web from the first factor, or from the account page, to its end.

@@ -126,12 +126,10 @@ impl Enrollment<'_> {
         origin: &Origin,
         now: Timestamp,
     ) -> Result<Option<EnrollmentToken>, LoginError> {
-        let may = match self.first_enrollment_requirement(session, origin, now)? {
-            None => return Ok(None),
-            Some(EnrollmentRequirement::None) => EnrollmentPermission::Yes,
-            Some(EnrollmentRequirement::OneTimeCode) => EnrollmentPermission::WithOneTimeCode,
-        };
-        Ok(Some(self.issue_enrollment_token(session, proof, may, now)?))
+        let required = self.first_enrollment_requirement(session, origin, now)?;
+        required
+            .map(|required| self.issue_enrollment_token(session, proof, required.into(), now))
+            .transpose()
     }
 
     /// Returns the token for an authenticator that replaces all existing ones, after step-up.

@@ -4,7 +4,7 @@
 use super::new_session::NewSession;
 use super::proof::FirstFactorPassed;
 use super::token_validity::check_token;
-use super::{AfterCode, BrowserContext, HostGroups, LoginError, TrustRequest};
+use super::{AfterCode, BrowserContext, LoginError, LoginGroups, TrustRequest};
 use crate::credential::input::Input;
 use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::mail::sign_in::report_sign_in;
@@ -47,7 +47,7 @@ impl Login<'_> {
         &mut self,
         browser: &BrowserContext<'_>,
         token: &LoginToken,
-        host: &HostGroups,
+        host: &LoginGroups,
         input: &Input,
         trust: TrustRequest,
         now: Timestamp,

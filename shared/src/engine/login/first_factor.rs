@@ -22,9 +22,8 @@ use crate::engine::accounts::change::check_new_name;
 use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::policy::exemption;
 use crate::engine::verify::evaluation::Evaluation;
-use crate::engine::{ChargedAttempt, EnrollmentPermission, Login};
+use crate::engine::{ChargedAttempt, Login};
 use crate::policy::groups;
-use crate::policy::requirement::EnrollmentRequirement;
 use crate::protocol::host_password::HostPasswordReply;
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
@@ -319,11 +318,9 @@ impl Login<'_> {
             // factor.
             AfterPassword::Enroll(token) => {
                 let request = browser.after_first_factor(name);
-                let may = match self.engine.policy().enrollment_requirement(&request, now)? {
-                    EnrollmentRequirement::None => EnrollmentPermission::Yes,
-                    EnrollmentRequirement::OneTimeCode => EnrollmentPermission::WithOneTimeCode,
-                };
-                Ok(AfterPassword::Enroll(Box::new(token.with_permission(may))))
+                let required = self.engine.policy().enrollment_requirement(&request, now)?;
+                let token = token.with_permission(required.into());
+                Ok(AfterPassword::Enroll(Box::new(token)))
             }
             next => Ok(next),
         }

@@ -15,7 +15,7 @@ use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use crate::token::session::LONGEST_GROUPS;
 
 /// Host groups of one account; empty where no configuration key asks for them.
-pub(in crate::engine) struct HostGroups {
+pub(in crate::engine) struct LoginGroups {
     /// Groups that the policy or a rule names.
     named: PersonGroups,
     /// All groups, where accounts are those of the host.
@@ -28,7 +28,7 @@ impl Login<'_> {
     pub(in crate::engine) fn load_host_groups(
         &mut self,
         name: &UserName,
-    ) -> Result<HostGroups, PolicyError> {
+    ) -> Result<LoginGroups, PolicyError> {
         let named =
             NamedGroups::look_up_groups(self.engine.config.named_groups()).find_memberships(name);
         let named = self.engine.policy().resolve_groups(named)?;
@@ -38,11 +38,11 @@ impl Login<'_> {
             }
             FirstFactorSource::Password | FirstFactorSource::Header => Vec::new(),
         };
-        Ok(HostGroups { named, all })
+        Ok(LoginGroups { named, all })
     }
 }
 
-impl HostGroups {
+impl LoginGroups {
     /// Returns the groups on which rules and the policy decide.
     pub(in crate::engine) fn known(&self, asked: &RequestedGroups) -> SessionGroups {
         SessionGroups::record_memberships(asked, &self.named)

@@ -4,7 +4,7 @@
 
 use super::known_browser::RecognizedBrowser;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
-use super::{HostGroups, TrustRequest};
+use super::{LoginGroups, TrustRequest};
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::credential::secret::fill_random;
@@ -89,7 +89,7 @@ impl Login<'_> {
 pub(super) struct NewSession<'a> {
     pub(super) browser: &'a BrowserContext<'a>,
     pub(super) record: &'a AccountRecord,
-    pub(super) host: &'a HostGroups,
+    pub(super) host: &'a LoginGroups,
 }
 
 impl NewSession<'_> {

@@ -21,7 +21,7 @@ use crate::verify::passkey::AcceptedPasskey;
 #[derive(Debug)]
 pub(in crate::engine) struct FirstFactorPassed {
     first: FirstFactorMethod,
-    /// When it passed.
+    /// Time at which it passed.
     at: Timestamp,
     /// When the session begins, and the latest time at which it ends.
     began: Timestamp,

@@ -126,7 +126,7 @@ impl Sessions<'_> {
         now: Timestamp,
     ) -> Result<Option<AppPasswordsAfter>, AdministrationError> {
         let name = token.account();
-        // without the one writer's turn, so that an old link keeps nobody waiting
+        // without the one writer's turn, so that an old link delays no one
         let mut tx = self.engine.begin_act(Intent::Read, now)?;
         if find_unused_link(token, &mut tx)?.is_none() {
             return Ok(None);
@@ -146,7 +146,7 @@ impl Sessions<'_> {
             .tx
             .set_login_token_state(record.id, token, used, now)?;
         change.tx.end_sessions_and_browsers(record.id)?;
-        // whoever was signed in made the own address familiar
+        // the user who was signed in made the own address familiar
         change.tx.forget_familiar_addresses(record.id)?;
         change.log_event_with_cause(name, EventKind::SessionRevoked, BY_LINK)?;
         let after = change.apply_on_change(name, record.id)?;

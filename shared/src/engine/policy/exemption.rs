@@ -1,7 +1,7 @@
 //! Access without a required second factor: for the enrollment grace period after the first login,
 //! and for the last administrator.
 //! An administrator is exempt while no administrator has a second factor, so that requiring one
-//! locks out nobody who could correct the configuration.
+//! locks out no one who could correct the configuration.
 
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::name::{Distinct, OtherSpelling, UserName};
@@ -89,8 +89,23 @@ impl AccountPolicy<'_> {
         Ok(policy.enrollment_requirement(request.origin.certain_address()))
     }
 
+    /// Refuses what the first factor alone permits, where an enrollment requires a one-time code.
+    pub(in crate::engine) fn refuse_without_one_time_code(
+        &mut self,
+        request: &VerificationRequest<'_>,
+        now: Timestamp,
+    ) -> Result<(), AdministrationError> {
+        match self.enrollment_requirement(request, now)? {
+            EnrollmentRequirement::None => Ok(()),
+            EnrollmentRequirement::OneTimeCode => {
+                Err(AdministrationError::OneTimeCodeNeeded(request.name.clone()))
+            }
+        }
+    }
+
     /// Returns whether the policy requires a second factor of an account that has none, where no
-    /// exemption applies.
+    /// exemption applies: here, or at a host of a fleet. Otherwise a stolen password could enroll
+    /// here for the hosts that require it.
     pub fn is_required(&mut self, name: &UserName) -> Result<bool, PolicyError> {
         let kept = self.engine.load_policy_facts(name)?.groups;
         let groups = self.load_policy_groups(name, &kept)?;
@@ -103,7 +118,11 @@ impl AccountPolicy<'_> {
             host: None,
         };
         let policy = &self.engine.config.policy;
-        Ok(policy.evaluate_requirement(&subject, Enrolled::No) == Requirement::Enrollment)
+        Ok(match policy.evaluate_requirement(&subject, Enrolled::No) {
+            Requirement::Code | Requirement::Enrollment => true,
+            Requirement::Nothing => policy.requires_at_some_host(),
+            Requirement::Exempt(_) => false,
+        })
     }
 
     /// Returns whether this account is an administrator and no administrator has a second factor.

@@ -29,7 +29,7 @@ pub struct RevocationUpdate {
     pub app_passwords: Vec<LiveAppPasswords>,
 }
 
-/// What [`Sessions::update_revocations`] found.
+/// Result of [`Sessions::update_revocations`], for one revocation cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UpdateResult {
     /// Something changed, and the gate's new revision is committed.

@@ -20,9 +20,8 @@ use crate::engine::{COMMAND, Engine, EngineError};
 use crate::store::{BucketKey, BucketOwner, Intent, StoreError};
 use crate::system::clock::Timestamp;
 use crate::verify::account::AccountCredentials;
-use crate::verify::decision::{
-    AcceptedEnrollmentCode, Attempt, Decision, Refusal, decide, decide_enrollment_code,
-};
+use crate::verify::decision::{Attempt, Decision, Refusal, decide};
+use crate::verify::one_time_code::{AcceptedEnrollmentCode, decide_enrollment_code};
 use crate::verify::origin::Origin;
 use crate::verify::throttle::{Phase, ThrottleBucket};
 use crate::verify::throttle_scope::ThrottleScope;

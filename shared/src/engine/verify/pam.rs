@@ -10,6 +10,7 @@
 use super::auth_token::EarlyAcceptance;
 use super::evaluation::refuse_revoked_host;
 use super::pam_context::{PamContext, PamGrant, PamRefusal, PamRequirement, PamVerification};
+use crate::account::host::JoinedHost;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
@@ -65,10 +66,9 @@ impl Verification<'_> {
         let (at, membership) = self
             .engine
             .load_account_with_policy_facts(context.account)?;
-        // any host could have mail sent to every account
-        let mail = match origin.host() {
-            Some(_) => MailStatus::Off,
-            None => membership.mail,
+        let mail = match self.may_mail(&origin) {
+            true => membership.mail,
+            false => MailStatus::Off,
         };
         let requirement = self.policy_requirement(&request, completed_methods, membership)?;
         let mark = match requirement {
@@ -141,8 +141,10 @@ impl Verification<'_> {
                 let mut refused = PamRefusal::from(refusal);
                 // A hint about a future code could be used later, and the user of this process may
                 // be the one who guesses.
-                if let (Refusal::Ahead { .. }, Requester::Owner { .. }) =
-                    (refusal, context.requester)
+                if let (
+                    Refusal::Ahead { .. },
+                    Requester::Owner { .. } | Requester::HostUser { .. },
+                ) = (refusal, context.requester)
                 {
                     refused.cause = Refusal::Wrong.to_string();
                 }
@@ -213,7 +215,7 @@ impl Verification<'_> {
         let (origin, _) = self.trusted_claims(context)?;
         // Any process of the user's could end all that is open, also of the own account: no
         // password is shown.
-        if let Requester::Host(host) = context.requester {
+        if let Some(host) = origin.host() {
             return Err(AdministrationError::NotOnHost(host.name.clone()));
         }
         if let Requester::Owner { name, .. } = context.requester {
@@ -237,11 +239,20 @@ impl Verification<'_> {
         now: Timestamp,
     ) -> Result<MailRequest<MailQueued>, AdministrationError> {
         let (origin, phase) = self.trusted_claims(context)?;
-        if let Requester::Host(host) = context.requester {
+        if let (Some(host), false) = (origin.host(), self.may_mail(&origin)) {
             return Err(AdministrationError::NotOnHost(host.name.clone()));
         }
+        self.refuse_revoked_host(&origin, now)?;
         let request = context.verification_request(&origin, phase);
         Ok(self.engine.mail().mail_code(&request, None, now)?)
+    }
+
+    /// Whether a code may be requested from here. A hostile host could have mail sent to every account,
+    /// and each mail replaces the code of the one before, at other hosts and at the web, too.
+    fn may_mail(&self, origin: &Origin) -> bool {
+        let policy = &self.engine.config.policy;
+        let may = |host: &JoinedHost| policy.mail_hosts.contains(&host.name);
+        origin.host().is_none_or(may)
     }
 
     /// Returns origin and phase as far as the host is trusted to state them.
@@ -265,10 +276,6 @@ impl Verification<'_> {
             {
                 Err(AdministrationError::NotTrusted(name.clone()))
             }
-            // A session at the gate is no PAM host.
-            Requester::SteppedUp(session, _) => {
-                Err(AdministrationError::NotTrusted(session.name.clone()))
-            }
             Requester::Owner { name, .. }
                 if matches!(claimed, Origin::Local(_) | Origin::Terminal(_)) =>
             {
@@ -278,6 +285,11 @@ impl Verification<'_> {
             Requester::Owner { .. } => Ok((claimed.clone().without_key(), phase)),
             Requester::Root(_) => Ok((claimed.clone(), phase)),
             Requester::Host(host) => Ok((claimed.clone().on_host(host), phase)),
+            Requester::HostUser { host, name, .. } if name == account => {
+                let origin = Origin::Local(name.to_string()).on_host(host);
+                Ok((origin, Phase::After))
+            }
+            Requester::HostUser { name, .. } => Err(AdministrationError::NotTrusted(name.clone())),
         }
     }
 
@@ -292,19 +304,19 @@ impl Verification<'_> {
     /// Evaluates the policy with the groups of the user.
     fn policy_requirement(
         &mut self,
-        visitor: &VerificationRequest<'_>,
+        request: &VerificationRequest<'_>,
         earlier: &CompletedMethods,
         membership: PolicyFacts,
     ) -> Result<Requirement, PolicyError> {
         if let Some(other) = membership.spelled_otherwise {
             // the names of a host of a fleet are not looked up here
-            let canonical = match visitor.origin.host() {
+            let canonical = match request.origin.host() {
                 Some(_) => Ok(None),
-                None => groups::find_canonical_name(visitor.name),
+                None => groups::find_canonical_name(request.name),
             };
-            match (visitor.phase, canonical) {
+            match (request.phase, canonical) {
                 // the host has two users of these spellings
-                (_, Ok(Some(own))) if own == *visitor.name => {}
+                (_, Ok(Some(own))) if own == *request.name => {}
                 // an unauthenticated client must not learn that the account exists
                 (Phase::Before, _) => return Ok(Requirement::Code),
                 (Phase::After, Ok(_)) => return Err(PolicyError::OtherSpelling(other)),
@@ -314,14 +326,14 @@ impl Verification<'_> {
         let groups = self
             .engine
             .policy()
-            .load_policy_groups(visitor.name, &membership.groups)?;
+            .load_policy_groups(request.name, &membership.groups)?;
         let subject = PolicySubject {
-            name: visitor.name,
+            name: request.name,
             groups: &groups,
-            service: visitor.service,
-            address: visitor.origin.certain_address(),
+            service: request.service,
+            address: request.origin.certain_address(),
             completed_methods: earlier,
-            host: visitor.origin.host().map(|host| &host.name),
+            host: request.origin.host().map(|host| &host.name),
         };
         let policy = &self.engine.config.policy;
         Ok(policy.evaluate_requirement(&subject, membership.enrolled))

@@ -128,7 +128,7 @@ impl Verification<'_> {
         accepted: &EarlyAcceptance,
         now: Timestamp,
     ) -> MarkResult {
-        let visitor = VerificationRequest::new(
+        let request = VerificationRequest::new(
             token.account(),
             Phase::Before,
             &accepted.from,
@@ -141,7 +141,7 @@ impl Verification<'_> {
             is_over = token.at() != Some(AccountVersion::from_record(record));
             is_over || is_booked(record, accepted)
         };
-        let entered = self.complete_login_unless(&visitor, accepted.means, now, is_settled)?;
+        let entered = self.complete_login_unless(&request, accepted.means, now, is_settled)?;
         if is_over {
             return Ok(Err(MarkRefusal::Revoked));
         }

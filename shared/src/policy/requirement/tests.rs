@@ -53,6 +53,46 @@ fn exempt_after(condition: &str, ssh_auth_info: &str) -> bool {
     policy.evaluate_requirement(&subject, Yes) == Exempt(1)
 }
 
+/// What a policy requires at a host of a fleet, and on the server, of alice without a second factor.
+fn requirement_on(text: &str, host: Option<&str>, enrolled: Enrolled) -> Requirement {
+    let host: Option<HostName> = host.map(|host| host.parse().unwrap());
+    let subject = PolicySubject {
+        name: &alice(),
+        groups: &groups(&["staff"]),
+        service: "sshd",
+        address: None,
+        completed_methods: &CompletedMethods::PASSWORD,
+        host: host.as_ref(),
+    };
+    policy(text).evaluate_requirement(&subject, enrolled)
+}
+
+/// Hosts require a second factor of everyone, also of those whom `required` excepts.
+#[test]
+fn a_required_host_requires_a_second_factor_of_everyone_there() {
+    let lists = [
+        "",
+        "required = [\"%staff\", \"!alice\"]\n",
+        "required = [\"all\", \"!%staff\"]\n",
+    ];
+    for list in lists {
+        let text = format!("{list}required_hosts = [\"db1\"]");
+        for (host, expected) in [
+            (Some("db1"), Enrollment),
+            (Some("DB1"), Enrollment),
+            (Some("web1"), Nothing),
+            (None, Nothing),
+        ] {
+            assert_eq!(requirement_on(&text, host, No), expected, "{text} {host:?}");
+            assert_eq!(requirement_on(&text, host, Yes), Code);
+        }
+        assert!(policy(&text).requires_at_some_host(), "{text}");
+    }
+    assert!(!policy("required = [\"all\", \"!%staff\"]").requires_at_some_host());
+    let exempt = "required_hosts = [\"db1\"]\n[[exempt]]\nhosts = [\"db1\"]\ngroups = [\"staff\"]";
+    assert_eq!(requirement_on(exempt, Some("db1"), No), Exempt(1));
+}
+
 #[test]
 fn an_enrolled_user_gives_a_code_and_required_takes_names_groups_and_exceptions() {
     let all = "required = \"all\"";

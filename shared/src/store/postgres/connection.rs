@@ -4,7 +4,6 @@
 use super::column::OwnedValue;
 use super::dialect;
 use super::error::with_causes;
-use super::listener::Messages;
 use super::tls::VerifiedTls;
 use crate::config::{PostgresUrl, StoreConfig, read_secret_line};
 use crate::store::column::Value;
@@ -16,12 +15,14 @@ use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, Statement};
+use tokio_postgres::{
+    AsyncMessage, Client, Config, Error, NoTls, Row, SimpleQueryMessage, Statement,
+};
 
 /// Time limit of making a connection, which the hosts of the URL share.
 const CONNECTING: Duration = Duration::from_secs(10);
@@ -50,6 +51,10 @@ fn last_good_host(url: &PostgresUrl) -> Arc<AtomicUsize> {
     all.push((url.clone(), Arc::clone(&host)));
     host
 }
+
+/// Reads the next message of a connection.
+pub(super) type Messages =
+    Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send>;
 
 /// A connection whose messages are read by the caller, without which it does not move.
 pub(super) struct OpenedConnection {
@@ -103,7 +108,7 @@ impl Server {
     }
 
     /// Makes a connection to the first host that takes writes, beginning with the one that did last.
-    pub(super) fn connect(&self) -> StoreResult<ServerConnection> {
+    pub(super) fn connect(&self) -> StoreResult<DatabaseConnection> {
         let OpenedConnection {
             client,
             mut messages,
@@ -118,7 +123,7 @@ impl Server {
             }
             Poll::Pending
         }));
-        Ok(ServerConnection {
+        Ok(DatabaseConnection {
             client: Arc::new(client),
             runtime: Some(runtime),
             statements: Default::default(),
@@ -131,7 +136,7 @@ impl Server {
 
     /// Lets the next connections begin after a host that takes writes and does not answer: it may be
     /// an old primary, whose commits wait for the standby that was promoted in its place.
-    pub(super) fn pass_over(&self, connection: &ServerConnection) {
+    pub(super) fn pass_over(&self, connection: &DatabaseConnection) {
         let next = (connection.host + 1) % self.url.hosts.len().max(1);
         // unless another connection has found out already
         let _ = self.last_good.compare_exchange(
@@ -249,7 +254,7 @@ pub(super) fn with_limit<T>(
 /// A statement is sent as text when it is used first, in one round trip, and is prepared once it was
 /// used again: preparing all of them would double the round trips of a program that verifies one
 /// input and ends. They are prepared after the transaction, while no lock is held.
-pub(super) struct ServerConnection {
+pub(super) struct DatabaseConnection {
     pub(super) client: Arc<Client>,
     /// Runs only while a statement is waited for. `None` once the connection is dropped.
     runtime: Option<Runtime>,
@@ -280,7 +285,7 @@ enum Uses {
     Prepared(Statement),
 }
 
-impl Drop for ServerConnection {
+impl Drop for DatabaseConnection {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // a plain drop may not be done where asynchronous code runs
@@ -289,7 +294,7 @@ impl Drop for ServerConnection {
     }
 }
 
-impl ServerConnection {
+impl DatabaseConnection {
     fn runtime(&self) -> &Runtime {
         self.runtime
             .as_ref()

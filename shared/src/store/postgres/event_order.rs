@@ -2,7 +2,7 @@
 //! commit, so that an event may appear after one with a larger number. A reader of the log by
 //! number, which goes on after the last one, waits here for the numbers before it.
 
-use super::connection::ServerConnection;
+use super::connection::DatabaseConnection;
 use super::{PAUSE, PostgresStore, READING, WRITING};
 use crate::store::StoreResult;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ impl PostgresStore {
     }
 }
 
-fn settled_event_number(connection: &ServerConnection) -> StoreResult<Option<i64>> {
+fn settled_event_number(connection: &DatabaseConnection) -> StoreResult<Option<i64>> {
     let value = |sql| -> StoreResult<String> {
         let row = connection.run(sql, READING)?;
         Ok(row.into_iter().flatten().next().unwrap_or_default())

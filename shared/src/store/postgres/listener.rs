@@ -3,11 +3,11 @@
 //! It is a hint to read the store at once, and nothing else: what it misses, the next read finds, and
 //! a lease is never renewed by it. MUST NOT be taken for a sign that the store can be read.
 
-use super::connection::{OpenedConnection, Server, with_limit};
+use super::connection::{Messages, OpenedConnection, Server, with_limit};
 use crate::store::{StoreError, StoreResult};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_postgres::{AsyncMessage, Client, Error};
@@ -17,12 +17,8 @@ pub(in crate::store) const CHANNEL: &str = "postern_revision";
 /// Time limit of the statement that subscribes.
 const SUBSCRIBING: Duration = Duration::from_secs(5);
 
-/// Reads the next message of a connection.
-pub(super) type Messages =
-    Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> + Send>;
-
 /// An open connection that waits for notifications.
-pub(in crate::store) struct Listener {
+pub(in crate::store) struct NotificationListener {
     messages: Messages,
     /// Closes the connection when it is dropped.
     _client: Client,
@@ -30,8 +26,8 @@ pub(in crate::store) struct Listener {
     runtime: Option<Runtime>,
 }
 
-impl Listener {
-    pub(in crate::store) fn connect(server: &Server) -> StoreResult<Listener> {
+impl NotificationListener {
+    pub(in crate::store) fn connect(server: &Server) -> StoreResult<NotificationListener> {
         let OpenedConnection {
             client,
             mut messages,
@@ -56,7 +52,7 @@ impl Listener {
             })
             .await
         });
-        let listener = Listener {
+        let listener = NotificationListener {
             messages,
             _client: client,
             runtime: Some(runtime),
@@ -103,7 +99,7 @@ fn connection_lost(end: Option<Result<AsyncMessage, Error>>) -> StoreError {
     }
 }
 
-impl Drop for Listener {
+impl Drop for NotificationListener {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // a plain drop may not be done where asynchronous code runs

@@ -29,14 +29,14 @@ mod upgrade;
 
 use super::sqlite::STORE_VERSION;
 use super::{Intent, StoreError, StoreResult};
-use connection::ServerConnection;
+use connection::DatabaseConnection;
 use pool::Pool;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub(super) use connection::Server;
-pub(super) use listener::{CHANNEL, Listener};
-pub(super) use open_transaction::OpenTransaction;
+pub(super) use listener::{CHANNEL, NotificationListener};
+pub(super) use open_transaction::PostgresTransaction;
 pub(super) use schema::{create, exists, version};
 pub(super) use transfer::{PostgresSource, PostgresTarget, put_in_force, transfer_state};
 pub(super) use upgrade::upgrade;
@@ -64,8 +64,8 @@ impl PostgresStore {
         Ok(store)
     }
 
-    pub(super) fn begin(&self, intent: Intent) -> StoreResult<OpenTransaction> {
-        OpenTransaction::begin(&self.pool, intent)
+    pub(super) fn begin(&self, intent: Intent) -> StoreResult<PostgresTransaction> {
+        PostgresTransaction::begin(&self.pool, intent)
     }
 
     /// Waits for every transaction that began before: what was overwritten or removed is read by
@@ -80,7 +80,7 @@ impl PostgresStore {
     }
 }
 
-fn await_older_transactions(connection: &ServerConnection) -> StoreResult<()> {
+fn await_older_transactions(connection: &DatabaseConnection) -> StoreResult<()> {
     // of this role alone: others do not read the store
     let count = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
                  AND usename = current_user AND pid <> pg_backend_pid() AND xact_start <= ";
@@ -98,8 +98,8 @@ fn await_older_transactions(connection: &ServerConnection) -> StoreResult<()> {
 }
 
 /// Begins to listen for new revisions.
-pub(super) fn listen(server: Server) -> StoreResult<Listener> {
-    Listener::connect(&Pool::of_server(server).server)
+pub(super) fn listen(server: Server) -> StoreResult<NotificationListener> {
+    NotificationListener::connect(&Pool::of_server(server).server)
 }
 
 /// Returns why a store of this version is not opened.

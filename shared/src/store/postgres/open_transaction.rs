@@ -47,7 +47,7 @@
 //! The server executes them in their order, and nothing after one that failed; what failed fails the
 //! wait, and with it the commit.
 
-use super::connection::ServerConnection;
+use super::connection::DatabaseConnection;
 use super::pool::{Lease, Pool};
 use super::{READING, VERSION, WRITING, transfer};
 use crate::store::column::{NextRow, Row, Value};
@@ -67,7 +67,7 @@ pub(super) const STORE_LOCK: i64 = 0x0050_6f73_7465_726e;
 const COMMIT_IN_FORCE: &str = "SELECT pg_logical_emit_message(true, 'postern', ''); COMMIT";
 
 /// A transaction, until it is committed or dropped.
-pub(in crate::store) struct OpenTransaction {
+pub(in crate::store) struct PostgresTransaction {
     connection: RefCell<Lease>,
     writes: bool,
     limit: Cell<Duration>,
@@ -78,8 +78,8 @@ pub(in crate::store) struct OpenTransaction {
     _blocked: StopsBlocked,
 }
 
-impl OpenTransaction {
-    pub(super) fn begin(pool: &Arc<Pool>, intent: Intent) -> StoreResult<OpenTransaction> {
+impl PostgresTransaction {
+    pub(super) fn begin(pool: &Arc<Pool>, intent: Intent) -> StoreResult<PostgresTransaction> {
         let _blocked = StopsBlocked::new();
         let (limit, sql) = begin_statements(intent);
         let mut connection = pool.lease()?;
@@ -91,7 +91,7 @@ impl OpenTransaction {
             }
             found => found,
         };
-        let transaction = OpenTransaction {
+        let transaction = PostgresTransaction {
             connection: RefCell::new(connection),
             writes: intent != Intent::Read,
             limit: Cell::new(limit),
@@ -193,7 +193,7 @@ impl OpenTransaction {
     }
 }
 
-impl Drop for OpenTransaction {
+impl Drop for PostgresTransaction {
     fn drop(&mut self) {
         if !self.has_ended.get() {
             // where that fails, the closed connection rolls back
@@ -209,7 +209,7 @@ impl Drop for OpenTransaction {
 /// Runs the statements that begin a transaction. Returns the version of the store, and applies the
 /// time of its clock.
 fn run_with_clock(
-    connection: &ServerConnection,
+    connection: &DatabaseConnection,
     sql: &str,
     limit: Duration,
 ) -> StoreResult<Option<i64>> {

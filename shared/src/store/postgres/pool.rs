@@ -13,7 +13,7 @@
 //! a user who has proven more never waits here behind one who has proven less: that is decided before,
 //! by the shares of the workers.
 
-use super::connection::{Server, ServerConnection};
+use super::connection::{DatabaseConnection, Server};
 use super::schema_check::check_schema;
 use crate::store::sqlite::schema_tables;
 use crate::store::{StoreError, StoreResult};
@@ -42,14 +42,14 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct PoolState {
     /// Unused connections with the time of their return, the last one used last.
-    idle: Vec<(ServerConnection, Instant)>,
+    idle: Vec<(DatabaseConnection, Instant)>,
     leased: usize,
 }
 
 /// A connection for one thread. Returns to the pool when it is dropped, unless it was closed.
 pub(super) struct Lease {
     /// `None` once it is closed.
-    connection: Option<ServerConnection>,
+    connection: Option<DatabaseConnection>,
     /// Whether another transaction used the connection before.
     pub(super) was_used: bool,
     pool: Arc<Pool>,
@@ -109,7 +109,7 @@ impl Pool {
     /// Runs work that only reads, outside of a transaction.
     pub(super) fn with_connection<T>(
         self: &Arc<Pool>,
-        work: impl Fn(&ServerConnection) -> StoreResult<T>,
+        work: impl Fn(&DatabaseConnection) -> StoreResult<T>,
     ) -> StoreResult<T> {
         let mut lease = self.lease()?;
         let mut done = work(&lease);
@@ -142,7 +142,7 @@ impl Pool {
 
 impl PoolState {
     /// Removes the connections that were unused for too long.
-    fn remove_expired(&mut self) -> Vec<(ServerConnection, Instant)> {
+    fn remove_expired(&mut self) -> Vec<(DatabaseConnection, Instant)> {
         let is_expired = |(_, since): &(_, Instant)| since.elapsed() > IDLE;
         let expired = self.idle.iter().take_while(|idle| is_expired(idle)).count();
         self.idle.drain(..expired).collect()
@@ -173,15 +173,15 @@ impl Lease {
 }
 
 impl Deref for Lease {
-    type Target = ServerConnection;
+    type Target = DatabaseConnection;
 
-    fn deref(&self) -> &ServerConnection {
+    fn deref(&self) -> &DatabaseConnection {
         self.connection.as_ref().expect("nothing follows a close")
     }
 }
 
 impl DerefMut for Lease {
-    fn deref_mut(&mut self) -> &mut ServerConnection {
+    fn deref_mut(&mut self) -> &mut DatabaseConnection {
         self.connection.as_mut().expect("nothing follows a close")
     }
 }

@@ -1,7 +1,7 @@
 //! What of the server's settings could lose a commit or let a wait be endless, or gives this program
 //! more than it needs.
 
-use super::connection::ServerConnection;
+use super::connection::DatabaseConnection;
 use super::{PostgresStore, READING};
 use crate::store::{StoreResult, StoreRisk};
 use crate::system::clock;
@@ -64,7 +64,7 @@ impl PostgresStore {
     }
 }
 
-fn find_risks(connection: &ServerConnection) -> StoreResult<Vec<StoreRisk>> {
+fn find_risks(connection: &DatabaseConnection) -> StoreResult<Vec<StoreRisk>> {
     let mut risks: Vec<StoreRisk> = might(connection)?.into_iter().collect();
     let values = |sql| -> StoreResult<Vec<String>> {
         let values = connection.run(sql, READING)?.into_iter();
@@ -109,7 +109,7 @@ fn find_risks(connection: &ServerConnection) -> StoreResult<Vec<StoreRisk>> {
 }
 
 /// Returns the first of [`MIGHT`] that the role has.
-fn might(connection: &ServerConnection) -> StoreResult<Option<StoreRisk>> {
+fn might(connection: &DatabaseConnection) -> StoreResult<Option<StoreRisk>> {
     let columns: Vec<&str> = MIGHT.iter().map(|(_, column)| *column).collect();
     let sql = format!(
         "SELECT {} FROM pg_roles WHERE rolname = current_user",

@@ -2,7 +2,7 @@
 //!
 //! MUST NOT change a database that holds a store.
 
-use super::connection::{Server, ServerConnection};
+use super::connection::{DatabaseConnection, Server};
 use super::{VERSION, WRITING, dialect};
 use crate::crypto::vault::WrappedKey;
 use crate::store::sqlite::SCHEMA;
@@ -70,7 +70,7 @@ pub(in crate::store) fn version(server: &Server) -> StoreResult<i64> {
         .ok_or_else(|| super::version_error(None))
 }
 
-pub(super) fn has_store(connection: &ServerConnection) -> StoreResult<bool> {
+pub(super) fn has_store(connection: &DatabaseConnection) -> StoreResult<bool> {
     let sql = "SELECT to_regclass('public.store_version') IS NOT NULL";
     Ok(connection.run(sql, WRITING)?.first() == Some(&Some("t".to_owned())))
 }

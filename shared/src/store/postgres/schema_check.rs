@@ -3,14 +3,14 @@
 //!
 //! MUST run when a store is opened: a trigger that someone added could undo what an act has written.
 
-use super::connection::ServerConnection;
+use super::connection::DatabaseConnection;
 use super::{READING, WRITING};
 use crate::store::table::{ColumnKind, Table};
 use crate::store::{StoreError, StoreResult};
 use std::collections::BTreeSet;
 
 /// Refuses a database whose tables are not `tables`, and names the difference.
-pub(super) fn check_schema(connection: &ServerConnection, tables: &[Table]) -> StoreResult<()> {
+pub(super) fn check_schema(connection: &DatabaseConnection, tables: &[Table]) -> StoreResult<()> {
     let wrong = |what: String| Err(StoreError::Shape(what));
     let names: Vec<String> = tables.iter().map(|one| format!("'{}'", one.name)).collect();
     let names = names.join(", ");
@@ -37,7 +37,7 @@ pub(super) fn check_schema(connection: &ServerConnection, tables: &[Table]) -> S
 }
 
 /// Returns the lines of a text.
-fn read_lines(connection: &ServerConnection, sql: &str) -> StoreResult<BTreeSet<String>> {
+fn read_lines(connection: &DatabaseConnection, sql: &str) -> StoreResult<BTreeSet<String>> {
     let text = connection.run(sql, READING.min(WRITING))?;
     let text = text.into_iter().flatten().next().unwrap_or_default();
     Ok(text.lines().map(str::to_owned).collect())

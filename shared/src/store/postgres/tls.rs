@@ -19,7 +19,7 @@ use tokio_rustls::client::TlsStream;
 /// Size limit of the file with certificate authorities, in bytes.
 const LARGEST: u64 = 1 << 20;
 
-/// Makes verified connections.
+/// Makes connections to servers whose certificate it verifies.
 #[derive(Clone)]
 pub(super) struct VerifiedTls(TlsConnector);
 

@@ -1,6 +1,6 @@
 //! A store in PostgreSQL at both ends of a transfer: see `store/transfer.rs`.
 
-use super::connection::{Server, ServerConnection};
+use super::connection::{DatabaseConnection, Server};
 use super::open_transaction::STORE_LOCK;
 use super::schema::{STORAGE, VERSION_TABLE, has_store};
 use super::{READING, VERSION, dialect};
@@ -31,7 +31,7 @@ const COPIED: u32 = 50_000;
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE; \
     SET LOCAL statement_timeout = '1h'; SET LOCAL idle_in_transaction_session_timeout = '10min'";
 
-pub(super) fn begin(server: &Server) -> StoreResult<ServerConnection> {
+pub(super) fn begin(server: &Server) -> StoreResult<DatabaseConnection> {
     let connection = server.connect()?;
     connection.run(BEGIN, READING)?;
     let lock = format!("SELECT pg_advisory_xact_lock({STORE_LOCK})");
@@ -40,19 +40,19 @@ pub(super) fn begin(server: &Server) -> StoreResult<ServerConnection> {
 }
 
 /// Prepares a statement that is used in this file alone.
-fn prepare(connection: &ServerConnection, sql: &str) -> StoreResult<Statement> {
+fn prepare(connection: &DatabaseConnection, sql: &str) -> StoreResult<Statement> {
     let text = dialect::statement(sql, false);
     connection.block_on(TIME_LIMIT, connection.client.prepare(&text))
 }
 
 fn query(
-    connection: &ServerConnection,
+    connection: &DatabaseConnection,
     statement: &Statement,
 ) -> StoreResult<Vec<tokio_postgres::Row>> {
     connection.block_on(TIME_LIMIT, connection.client.query(statement, &[]))
 }
 
-pub(super) fn stored_version(connection: &ServerConnection) -> StoreResult<Option<i64>> {
+pub(super) fn stored_version(connection: &DatabaseConnection) -> StoreResult<Option<i64>> {
     let found = connection.run("SELECT version FROM store_version", READING)?;
     let found = found.into_iter().flatten().next();
     Ok(found.and_then(|version| version.parse().ok()))
@@ -85,7 +85,7 @@ pub(in crate::store) fn transfer_state(server: &Server) -> StoreResult<StoreStat
 
 /// Returns the mark of a store whose version says that it has one.
 pub(super) fn read_mark(
-    connection: &ServerConnection,
+    connection: &DatabaseConnection,
     found: Option<i64>,
 ) -> StoreResult<Option<(i64, TransferMark)>> {
     let Some(version) = found.filter(|found| [MOVED, INCOMPLETE].contains(found)) else {
@@ -99,7 +99,7 @@ pub(super) fn read_mark(
 }
 
 /// Returns why a store of another version is not opened.
-pub(super) fn version_error(connection: &ServerConnection, found: Option<i64>) -> StoreError {
+pub(super) fn version_error(connection: &DatabaseConnection, found: Option<i64>) -> StoreError {
     match read_mark(connection, found) {
         Ok(Some((version, mark))) => mark.error(version),
         Ok(None) => super::version_error(found),
@@ -107,7 +107,7 @@ pub(super) fn version_error(connection: &ServerConnection, found: Option<i64>) -
     }
 }
 
-fn add_mark(connection: &ServerConnection, mark: &TransferMark) -> StoreResult<()> {
+fn add_mark(connection: &DatabaseConnection, mark: &TransferMark) -> StoreResult<()> {
     connection.run(&dialect::schema(MARK_TABLE), TIME_LIMIT)?;
     let statement = prepare(connection, ADD_MARK)?;
     let at = i64::try_from(mark.at.0).unwrap_or(i64::MAX);
@@ -120,7 +120,7 @@ fn add_mark(connection: &ServerConnection, mark: &TransferMark) -> StoreResult<(
     connection.block_on(TIME_LIMIT, added).map(drop)
 }
 
-pub(super) fn set_version(connection: &ServerConnection, version: i64) -> StoreResult<()> {
+pub(super) fn set_version(connection: &DatabaseConnection, version: i64) -> StoreResult<()> {
     let sql = format!("UPDATE store_version SET version = {version}");
     connection.run(&sql, TIME_LIMIT).map(drop)
 }
@@ -142,7 +142,7 @@ pub(in crate::store) fn put_in_force(server: &Server, id: TransferId) -> StoreRe
 
 /// Reads the rows of a query through a cursor, a few at a time.
 fn read(
-    connection: &ServerConnection,
+    connection: &DatabaseConnection,
     sql: &str,
     table: &str,
     read: ReadRow<'_>,
@@ -171,7 +171,7 @@ fn read(
 
 /// A store that is locked against writes.
 pub(in crate::store) struct PostgresSource {
-    connection: ServerConnection,
+    connection: DatabaseConnection,
     _blocked: StopsBlocked,
 }
 
@@ -225,7 +225,7 @@ impl PostgresSource {
 
 /// A store that is being filled. Nothing of it exists for others before its commit.
 pub(in crate::store) struct PostgresTarget {
-    connection: ServerConnection,
+    connection: DatabaseConnection,
     /// The COPY of the current table, and how many rows it has.
     copying: Option<(Pin<Box<BinaryCopyInWriter>>, u32)>,
 }

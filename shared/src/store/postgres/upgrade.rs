@@ -3,7 +3,7 @@
 //!
 //! MUST NOT write to a store whose tables are not those of its version.
 
-use super::connection::{Server, ServerConnection};
+use super::connection::{DatabaseConnection, Server};
 use super::schema::{has_store, missing};
 use super::schema_check::check_schema;
 use super::transfer::{self, stored_version};
@@ -110,7 +110,7 @@ pub(in crate::store) fn upgrade(server: &Server) -> StoreResult<UpgradeResult> {
 }
 
 /// Runs every migration from a version on, within the transaction that has begun.
-fn migrate(connection: &ServerConnection, from: i64) -> StoreResult<()> {
+fn migrate(connection: &DatabaseConnection, from: i64) -> StoreResult<()> {
     for migration in MIGRATIONS.iter().skip_while(|one| one.from != from) {
         check_schema(connection, &tables_of(migration.schema)?)?;
         connection.run(migration.statements, transfer::TIME_LIMIT)?;

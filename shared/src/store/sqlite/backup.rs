@@ -138,7 +138,7 @@ impl TemporaryStore {
         done: &mut Exchange,
     ) -> StoreResult<()> {
         let kept = unused_path(folder, &with_suffix(store, name))?;
-        // the store first: without it, nobody reads the files beside it
+        // the store first: without it, no process reads the files beside it
         for suffix in ["", "-wal", "-shm"] {
             let (from, to) = (with_suffix(store, suffix), with_suffix(&kept, suffix));
             if folder.stat(from.file_name().unwrap_or_default())?.is_some() {
@@ -229,7 +229,7 @@ impl SqliteStore {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX
             | OpenFlags::SQLITE_OPEN_NOFOLLOW;
         let mut to = Connection::open_with_flags(copy.path(), flags)?;
-        // whoever is interrupted begins with a new file
+        // a backup that was interrupted begins with a new file
         to.pragma_update(None, "journal_mode", "OFF")?;
         to.pragma_update(None, "synchronous", "OFF")?;
         let StoreConnection { connection, .. } = transaction.store_connection();

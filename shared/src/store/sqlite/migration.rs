@@ -100,7 +100,7 @@ pub(super) fn upgrade(path: &Path) -> StoreResult<UpgradeResult> {
     }
 }
 
-/// Upgrades a store that nobody uses yet, and that is a copy itself. Returns its earlier version.
+/// Upgrades a store that is not used yet, and that is a copy itself. Returns its earlier version.
 pub(super) fn upgrade_restored(path: &Path) -> StoreResult<i64> {
     let path = location::check_trusted(path)?;
     match upgrade_under_lock(&path, OldStore::NotCopied)? {

@@ -14,7 +14,7 @@ const ROLL_BACK: &str = "ROLLBACK TO attempt";
 /// A transaction, until it is committed or dropped. The fields are dropped in this order: the locks
 /// of the store are released, then the write permit, then the terminal's stop signals are
 /// delivered.
-pub(in crate::store) struct OpenTransaction<'a> {
+pub(in crate::store) struct SqliteTransaction<'a> {
     /// `None` after the end of the transaction.
     connection: Option<StoreConnection>,
     /// Slot of this store's own connection between transactions.
@@ -24,14 +24,14 @@ pub(in crate::store) struct OpenTransaction<'a> {
     _blocked: StopsBlocked,
 }
 
-impl<'a> OpenTransaction<'a> {
+impl<'a> SqliteTransaction<'a> {
     /// Takes this store's own connection, on which nothing has begun yet.
     pub(super) fn new(
         idle: &'a mut Option<StoreConnection>,
         permit: Option<WritePermit>,
         _blocked: StopsBlocked,
-    ) -> OpenTransaction<'a> {
-        OpenTransaction {
+    ) -> SqliteTransaction<'a> {
+        SqliteTransaction {
             connection: idle.take(),
             idle,
             permit,
@@ -45,8 +45,8 @@ impl<'a> OpenTransaction<'a> {
         idle: &'a mut Option<StoreConnection>,
         permit: WritePermit,
         _blocked: StopsBlocked,
-    ) -> rusqlite::Result<OpenTransaction<'a>> {
-        let transaction = OpenTransaction {
+    ) -> rusqlite::Result<SqliteTransaction<'a>> {
+        let transaction = SqliteTransaction {
             connection: Some(connection),
             idle,
             permit: Some(permit),
@@ -107,7 +107,7 @@ impl<'a> OpenTransaction<'a> {
     }
 }
 
-impl Drop for OpenTransaction<'_> {
+impl Drop for SqliteTransaction<'_> {
     fn drop(&mut self) {
         let Some(connection) = &self.connection else {
             return;

@@ -151,6 +151,10 @@ mod tests {
             7,
             "4146d7d89a330947036eccb2206bb0952bff6e0d6cff980d370f4e444d40bd6c",
         ),
+        (
+            8,
+            "03ba367a7d06f61059db0cec73059baae2782fde4f0f7c61de3b677f4d808d7f",
+        ),
     ];
 
     /// A changed schema without a new version would fail on the stores of both programs.

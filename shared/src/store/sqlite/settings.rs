@@ -27,7 +27,7 @@ const CACHED_KIB: i64 = 512;
 /// Time limit of the statements of a connection.
 pub(super) struct Deadline {
     began: Instant,
-    /// Milliseconds since `began`.
+    /// Time limit, in milliseconds since `began`.
     ends: Arc<AtomicU64>,
 }
 

@@ -2,7 +2,7 @@
 //! transaction is planned first: a statement that would scan a growing table fails the test. Every
 //! process that waits for the write lock waits for every row that is read under it.
 
-use super::OpenTransaction;
+use super::SqliteTransaction;
 use crate::store::StoreResult;
 use crate::store::column::{Columns, NextRow, Row, Value, damaged};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -47,7 +47,7 @@ impl Columns for rusqlite::Row<'_> {
     }
 }
 
-impl OpenTransaction<'_> {
+impl SqliteTransaction<'_> {
     /// Returns a cached prepared statement.
     fn prepare(&self, sql: &str) -> rusqlite::Result<CachedStatement<'_>> {
         self.store_connection().connection.prepare_cached(sql)

@@ -5,7 +5,7 @@ use super::Transaction;
 use super::convert::{ColumnResult, Row, ToColumn, named, signed};
 use crate::account::email::EmailAddress;
 use crate::account::event::{
-    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventFilter, EventKind, MAX_EVENTS, RETENTION,
+    AuditEvent, DAILY_LIMIT_CAUSE, DAY, EventCount, EventFilter, EventKind, MAX_EVENTS, RETENTION,
 };
 use crate::account::name::UserName;
 use crate::store::{LoggedEvent, MAX_NOTIFICATIONS, Notification, StoreResult};
@@ -160,6 +160,24 @@ impl Transaction<'_> {
                    WHERE at >= ?1 AND at <= ?2 ORDER BY at DESC, id DESC LIMIT ?3";
         self.query_rows(sql, (since, until, limit), |row| {
             audit_event(row, 0, "an event")
+        })
+    }
+
+    /// Counts the events of a time by kind and service: the greatest numbers, at most `limit`.
+    pub fn event_counts(
+        &mut self,
+        since: Timestamp,
+        until: Timestamp,
+        limit: u32,
+    ) -> StoreResult<Vec<EventCount>> {
+        let sql = "SELECT kind, service, count(*) AS number FROM event WHERE at >= ?1 AND at <= ?2 \
+                   GROUP BY kind, service ORDER BY number DESC, kind, service LIMIT ?3";
+        self.query_rows(sql, (since, until, limit), |row| {
+            Ok(EventCount {
+                kind: row.get(0)?,
+                service: row.get(1)?,
+                count: row.get(2)?,
+            })
         })
     }
 

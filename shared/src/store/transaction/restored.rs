@@ -16,12 +16,12 @@ use std::time::Duration;
 /// By how much revisions increase, so that no gate has read as new a one.
 const REVISIONS: i64 = 1 << 32;
 
-/// Time limit of SQLite's work in a transaction for which nobody waits.
+/// Time limit of SQLite's work in a transaction for which no request waits.
 const UNHURRIED: Duration = Duration::from_secs(3600);
 
 impl Transaction<'_> {
     /// Allows this transaction to take long: while access is denied anyway, or on a store that
-    /// nobody uses.
+    /// no process uses.
     pub fn allow_long_work(&mut self) {
         self.open.set_time_limit(UNHURRIED);
     }

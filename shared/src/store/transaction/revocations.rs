@@ -44,7 +44,7 @@ impl Transaction<'_> {
     ///
     /// Time alone does not decide this, since the clock may run ahead and be set back. Each
     /// revocation has the revision that it was made with, and a session names the revision that it
-    /// was opened at. With the revocations, the revision `forgotten` rises, and sessions opened
+    /// was opened at. With the revocations, the revision `forgotten` increases, and sessions opened
     /// before it are refused. With a correct clock this happens after 31 days, when each of these
     /// sessions has expired. With a wrong clock people must sign in again; no access is granted
     /// wrongly.

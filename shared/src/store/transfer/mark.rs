@@ -67,7 +67,7 @@ impl TransferMark {
 /// What is at the place of a store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) enum StoreState {
-    /// Nothing.
+    /// There is no store yet.
     Missing,
     /// A store of this program's version.
     InForce,

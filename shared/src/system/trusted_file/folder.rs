@@ -31,7 +31,7 @@ impl TrustedFolder {
         })
     }
 
-    /// Path without links.
+    /// Returns the path, in which no part is a link.
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -43,7 +43,7 @@ impl Browser {
         self
     }
 
-    /// Loads a page.
+    /// Loads a page as a browser does.
     pub(crate) fn load(&mut self, url: &Url) -> io::Result<Reply> {
         self.request("GET", url, NAVIGATE, b"")
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 #[derive(Clone, Debug)]
 pub(crate) struct Echoed {
     pub(crate) method: String,
-    /// Path and query.
+    /// Path and query that the application received.
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body_length: Option<u64>,

@@ -65,7 +65,6 @@ impl Dialer {
     }
 }
 
-/// An open connection.
 pub(crate) struct Wire(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Wire {

@@ -26,7 +26,6 @@ another layout, a story below `tests/stories`.
 |---|---|---|
 ";
 
-/// Returns the page.
 pub(crate) fn render(columns: &[Column]) -> String {
     let mut text = HEAD.to_owned();
     text.push_str(&render_table(columns));

@@ -55,6 +55,7 @@ mod user {
     pub(crate) mod person;
     pub(crate) mod phone;
     pub(crate) mod scanner;
+    pub(crate) mod security_key;
     pub(crate) mod ssh;
     pub(crate) mod terminal;
 }
@@ -107,6 +108,7 @@ pub use process::timings::assert_alike;
 pub use user::person::Person;
 pub use user::phone::Phone;
 pub use user::scanner::scanned;
+pub use user::security_key::{AsksPin, SecurityKey, SecurityKeyType};
 pub use user::ssh::Ssh;
 pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};

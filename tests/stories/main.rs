@@ -70,6 +70,7 @@ mod hosts {
     mod ansible;
     mod attacks;
     pub(crate) mod break_glass;
+    mod security_keys;
     pub(crate) mod sign_in;
 }
 /// The gate as a process: checks, units, floods.
@@ -150,6 +151,7 @@ mod sign_in {
     pub(crate) mod guesses;
     pub(crate) mod races;
     pub(crate) mod recovery;
+    mod security_keys;
     pub(crate) mod ssh;
     mod unknown_users;
 }

@@ -224,6 +224,11 @@ const LISTED: &[(&str, &str, Evidence)] = &[
         "sudo postern print-config",
         Alike("a_day_behind_traefik"),
     ),
+    (
+        "docs/hosts/sshd.md",
+        "PubkeyAuthOptions",
+        Alike("a_security_key_that_has_verified_its_user_is_the_second_factor"),
+    ),
 ];
 
 /// Services of others that commands of the pages control.

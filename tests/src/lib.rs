@@ -5,6 +5,7 @@
 mod assertions;
 /// Several hosts with one store, on machines of their own, and its databases.
 mod fleet {
+    pub(crate) mod balancer;
     pub(crate) mod fleet_host;
     pub(crate) mod machine;
     pub(crate) mod managed_host;
@@ -73,6 +74,7 @@ mod web {
 }
 
 pub use assertions::{assert_contains, assert_lacks, assert_within};
+pub use fleet::balancer::Balancer;
 pub use fleet::fleet_host::FleetHost;
 pub use fleet::machine::{CLIENT, Machine};
 pub use fleet::managed_host::ManagedHost;

@@ -52,6 +52,7 @@ mod enrollment {
 mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
+    mod balancer;
     mod demonstration;
     mod demonstration_of_hosts;
     mod failover;

@@ -109,12 +109,12 @@ const LISTED: &[(&str, &str, Evidence)] = &[
     (
         "docs/guides/many-hosts.md",
         "defaults",
-        NotRun("haproxy -c accepts it; no test has a balancer before two gates"),
+        Followed("sessions_go_on_when_one_of_two_gates_behind_the_balancer_stops"),
     ),
     (
         "docs/guides/many-hosts.md",
         "server {",
-        NotRun("no test has a balancer before two gates"),
+        Alike("sessions_go_on_when_one_of_two_gates_behind_the_balancer_stops"),
     ),
     (
         "docs/guides/many-hosts.md",

@@ -10,6 +10,7 @@ mod fleet {
     pub(crate) mod machine;
     pub(crate) mod managed_host;
     pub(crate) mod postgres_server;
+    pub(crate) mod slow_path;
     pub(crate) mod topology;
     pub(crate) mod unused_codes;
 }
@@ -79,6 +80,7 @@ pub use fleet::fleet_host::FleetHost;
 pub use fleet::machine::{CLIENT, Machine};
 pub use fleet::managed_host::ManagedHost;
 pub use fleet::postgres_server::PostgresServer;
+pub use fleet::slow_path::SlowPath;
 pub use fleet::topology::Fleet;
 pub use fleet::unused_codes::UnusedCodes;
 pub use machine::booted::BootedHost;

@@ -63,6 +63,7 @@ mod fleet {
     mod one_host;
     mod revocation;
     mod several_hosts;
+    mod slow;
     mod split;
     mod throughput;
 }

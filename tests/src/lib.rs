@@ -5,10 +5,12 @@
 mod assertions;
 /// Several hosts with one store, on machines of their own, and its databases.
 mod fleet {
+    pub(crate) mod balancer;
     pub(crate) mod fleet_host;
     pub(crate) mod machine;
     pub(crate) mod managed_host;
     pub(crate) mod postgres_server;
+    pub(crate) mod slow_path;
     pub(crate) mod topology;
     pub(crate) mod unused_codes;
 }
@@ -56,6 +58,7 @@ mod user {
     pub(crate) mod person;
     pub(crate) mod phone;
     pub(crate) mod scanner;
+    pub(crate) mod security_key;
     pub(crate) mod ssh;
     pub(crate) mod terminal;
 }
@@ -74,10 +77,12 @@ mod web {
 }
 
 pub use assertions::{assert_contains, assert_lacks, assert_within};
+pub use fleet::balancer::Balancer;
 pub use fleet::fleet_host::FleetHost;
 pub use fleet::machine::{CLIENT, Machine};
 pub use fleet::managed_host::ManagedHost;
 pub use fleet::postgres_server::PostgresServer;
+pub use fleet::slow_path::SlowPath;
 pub use fleet::topology::Fleet;
 pub use fleet::unused_codes::UnusedCodes;
 pub use handbook::{handbook_block, handbook_shell};
@@ -110,6 +115,7 @@ pub use process::timings::assert_alike;
 pub use user::person::Person;
 pub use user::phone::Phone;
 pub use user::scanner::scanned;
+pub use user::security_key::{AsksPin, SecurityKey, SecurityKeyType};
 pub use user::ssh::Ssh;
 pub use user::terminal::{Ended, Terminal};
 pub use web::application::{Application, ReceivedRequest};

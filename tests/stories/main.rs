@@ -52,6 +52,7 @@ mod enrollment {
 mod first_hour;
 /// Several hosts with one store in PostgreSQL, on machines of their own.
 mod fleet {
+    mod balancer;
     mod demonstration;
     mod demonstration_of_hosts;
     mod failover;
@@ -62,6 +63,7 @@ mod fleet {
     mod one_host;
     mod revocation;
     mod several_hosts;
+    mod slow;
     mod split;
     mod throughput;
 }
@@ -71,6 +73,7 @@ mod hosts {
     mod attacks;
     pub(crate) mod break_glass;
     mod lockers;
+    mod security_keys;
     pub(crate) mod sign_in;
 }
 /// The gate as a process: checks, units, floods.
@@ -151,6 +154,7 @@ mod sign_in {
     pub(crate) mod guesses;
     pub(crate) mod races;
     pub(crate) mod recovery;
+    mod security_keys;
     pub(crate) mod ssh;
     mod unknown_users;
 }

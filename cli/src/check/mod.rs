@@ -46,6 +46,7 @@ mod pam {
 mod sshd {
     pub(crate) mod access;
     pub(crate) mod facts;
+    pub(crate) mod security_keys;
     pub(crate) mod settings;
 }
 

@@ -64,6 +64,11 @@ fn all_findings(path: &Path) -> Vec<Finding> {
     findings.extend(pam_services::findings(machine));
     if let Some(sshd) = &sshd {
         findings.extend(sshd.general_findings(machine));
+        findings.extend(
+            config
+                .as_ref()
+                .and_then(|config| sshd.security_key_finding(config)),
+        );
     }
     findings.extend(policy::way_without_store(machine, sshd.as_ref()));
     if let Some(config) = &config {

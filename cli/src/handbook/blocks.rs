@@ -113,12 +113,12 @@ const LISTED: &[(&str, &str, Evidence)] = &[
     (
         "docs/guides/many-hosts.md",
         "defaults",
-        NotRun("haproxy -c accepts it; no test has a balancer before two gates"),
+        Followed("sessions_go_on_when_one_of_two_gates_behind_the_balancer_stops"),
     ),
     (
         "docs/guides/many-hosts.md",
         "server {",
-        NotRun("no test has a balancer before two gates"),
+        Alike("sessions_go_on_when_one_of_two_gates_behind_the_balancer_stops"),
     ),
     (
         "docs/guides/many-hosts.md",
@@ -237,6 +237,11 @@ const LISTED: &[(&str, &str, Evidence)] = &[
         "docs/proxies/traefik.md",
         "sudo postern print-config",
         Alike("a_day_behind_traefik"),
+    ),
+    (
+        "docs/hosts/sshd.md",
+        "PubkeyAuthOptions",
+        Alike("a_security_key_that_has_verified_its_user_is_the_second_factor"),
     ),
 ];
 

@@ -11,7 +11,7 @@ use crate::pam::hooks::{LogFields, PamHost};
 use crate::pam::remote_host::RemoteHost;
 use postern_shared::account::name::{Service, UserName};
 use postern_shared::credential::break_glass_code::BreakGlassCode;
-use postern_shared::credential::completed_methods::find_security_key;
+use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::engine::messages;
 use postern_shared::fleet::break_glass::{
     OfflineAccess, OfflineMethod, OfflineRefusal, OfflineState,
@@ -74,7 +74,9 @@ impl OfflineConversation<'_, '_> {
         if self.service().as_str() != "sshd" {
             return None;
         }
-        let key = find_security_key(transaction.ssh_auth_info.as_deref()?)?;
+        let completed =
+            CompletedMethods::parse_ssh_auth_info(transaction.ssh_auth_info.as_deref()?);
+        let key = completed.security_key()?;
         let access = self.access(OfflineMethod::SecurityKey(key.clone()), user, now);
         let accepted = self.files.change(|state| state.use_security_key(access));
         match accepted {

@@ -316,7 +316,10 @@ impl PamConversation<'_> {
     }
 
     fn exempt_user(&self, rule: usize, mark: Option<TypedText>) -> PamFunctionResult {
-        let cause = format!("policy.exempt-{rule}");
+        let mut cause = format!("policy.exempt-{rule}");
+        if let Some(key) = self.completed_methods.security_key() {
+            cause.push_str(&format!(": after the security key {key}"));
+        }
         self.log_result(Severity::Info, "not needed", &cause);
         self.pass_without_code(mark)
     }

@@ -146,8 +146,13 @@ pub struct MethodCondition {
 pub enum MethodEntry {
     /// An authentication method of sshd.
     Method(SshMethod),
+    /// A key of a FIDO security key.
+    SecurityKey,
     Key(SshKeyFingerprint),
 }
+
+/// The entry of `completed_methods` for [`MethodEntry::SecurityKey`].
+const SECURITY_KEY: &str = "publickey-sk";
 
 impl MethodEntry {
     fn parse(entry: &str) -> Option<MethodEntry> {
@@ -156,6 +161,9 @@ impl MethodEntry {
                 .ok()
                 .map(MethodEntry::Key)
         };
+        if entry == SECURITY_KEY {
+            return Some(MethodEntry::SecurityKey);
+        }
         SshMethod::from_name(entry)
             .map(MethodEntry::Method)
             .or_else(key)
@@ -164,6 +172,7 @@ impl MethodEntry {
     fn to_text(&self) -> String {
         match self {
             MethodEntry::Method(method) => method.name().to_owned(),
+            MethodEntry::SecurityKey => SECURITY_KEY.to_owned(),
             MethodEntry::Key(fingerprint) => fingerprint.to_string(),
         }
     }
@@ -173,7 +182,7 @@ impl TryFrom<Vec<String>> for MethodCondition {
     type Error = &'static str;
 
     fn try_from(entries: Vec<String>) -> Result<MethodCondition, Self::Error> {
-        const EXPECTED: &str = "must be a list of \"password\", \"publickey\", \"keyboard-interactive\", \"hostbased\", \
+        const EXPECTED: &str = "must be a list of \"password\", \"publickey\", \"publickey-sk\", \"keyboard-interactive\", \"hostbased\", \
                             \"gssapi-with-mic\", \"gssapi-keyex\", keys' fingerprints as ssh-keygen -l prints them, \
                             \"SHA256:\" and 43 characters, and exceptions with \"!\"";
         let mut condition = MethodCondition::default();

@@ -32,6 +32,10 @@ pub struct CompletedFactor {
     /// The method, `None` if it is unknown.
     pub method: Option<SshMethod>,
     pub key: SshKey,
+    /// Whether the key is known, and is of a FIDO security key; never for a certificate, whose
+    /// authority decides and not the key.
+    #[serde(default)]
+    pub is_security_key: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,11 +75,13 @@ impl CompletedMethods {
     pub const PASSWORD: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: Some(SshMethod::Password),
         key: SshKey::None,
+        is_security_key: false,
     }]));
     /// An unknown method passed.
     const UNCLEAR: CompletedMethods = CompletedMethods(Cow::Borrowed(&[CompletedFactor {
         method: None,
         key: SshKey::Unread,
+        is_security_key: false,
     }]));
 
     /// Parses the value of SSH_AUTH_INFO_0.
@@ -113,33 +119,22 @@ impl CompletedMethods {
         self.0.iter().find(with_key).map(|factor| &factor.key)
     }
 
-    pub fn factors(&self) -> &[CompletedFactor] {
-        &self.0
-    }
-}
-
-/// Returns the fingerprint of the FIDO security key that sshd has verified for this login, from the
-/// value of SSH_AUTH_INFO_0. `None` if there is none, for a certificate of such a key (its authority
-/// decides, not the key), and where any line is unclear.
-pub fn find_security_key(ssh_auth_info: &[u8]) -> Option<SshKeyFingerprint> {
-    let completed = CompletedMethods::parse_ssh_auth_info(ssh_auth_info);
-    let is_unclear = |factor: &CompletedFactor| factor.method.is_none();
-    if completed.factors().iter().any(is_unclear) {
-        return None;
-    }
-    let text = std::str::from_utf8(ssh_auth_info).ok()?;
-    text.lines().find_map(|line| {
-        let mut words = line.split_ascii_whitespace();
-        let (method, algorithm) = (words.next()?, words.next()?);
-        if method != SshMethod::Publickey.name() || !SECURITY_KEYS.contains(&algorithm) {
+    /// Returns the fingerprint of the FIDO security key that sshd has verified for this login.
+    /// `None` if there is none, for a certificate of such a key, and where any line is unclear.
+    pub fn security_key(&self) -> Option<&SshKeyFingerprint> {
+        if self.0.iter().any(|factor| factor.method.is_none()) {
             return None;
         }
-        // it returns a key only of the algorithm that the line names
-        match SshKey::parse(Some(algorithm), words.next()) {
+        let found = self.0.iter().find(|factor| factor.has_security_key())?;
+        match &found.key {
             SshKey::Known(fingerprint) => Some(fingerprint),
             SshKey::None | SshKey::Unread => None,
         }
-    })
+    }
+
+    pub fn factors(&self) -> &[CompletedFactor] {
+        &self.0
+    }
 }
 
 impl CompletedFactor {
@@ -149,14 +144,25 @@ impl CompletedFactor {
         let mut words = line.split_ascii_whitespace();
         let name = words.next().unwrap_or_default();
         let method = SshMethod::from_name(name.split_once('/').map_or(name, |(method, _)| method));
+        let (algorithm, blob) = (words.next(), words.next());
         let key = match method {
-            Some(SshMethod::Publickey | SshMethod::Hostbased) => {
-                SshKey::parse(words.next(), words.next())
-            }
+            Some(SshMethod::Publickey | SshMethod::Hostbased) => SshKey::parse(algorithm, blob),
             None => SshKey::Unread,
             Some(_) => SshKey::None,
         };
-        CompletedFactor { method, key }
+        // the blob of a known key begins with the name of this algorithm
+        let is_security_key = matches!(key, SshKey::Known(_))
+            && algorithm.is_some_and(|algorithm| SECURITY_KEYS.contains(&algorithm));
+        CompletedFactor {
+            method,
+            key,
+            is_security_key,
+        }
+    }
+
+    /// Whether sshd has verified a FIDO security key of the user.
+    pub fn has_security_key(&self) -> bool {
+        self.method == Some(SshMethod::Publickey) && self.is_security_key
     }
 }
 
@@ -295,6 +301,7 @@ mod tests {
         vec![CompletedFactor {
             method: Some(method),
             key,
+            is_security_key: false,
         }]
     }
 
@@ -350,6 +357,7 @@ mod tests {
         let unclear = [CompletedFactor {
             method: None,
             key: SshKey::Unread,
+            is_security_key: false,
         }];
         let long_key = format!("publickey ssh-rsa {}\n", "A".repeat(LONGEST));
         for text in [&long_key, &*"password\n".repeat(MOST + 1), "telepathy\n"] {
@@ -405,15 +413,19 @@ mod tests {
     fn a_security_key_is_found_unless_it_is_a_certificate_or_a_line_is_unclear() {
         const ED25519: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fAAAABHNzaDo=";
         const ECDSA: &str = "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8AAAAEc3NoOg==";
+        let security_key = |text: &[u8]| {
+            CompletedMethods::parse_ssh_auth_info(text)
+                .security_key()
+                .cloned()
+        };
         for key in [ED25519, ECDSA] {
             let line = format!("publickey {key}\n");
-            let found = find_security_key(line.as_bytes()).unwrap();
-            assert_eq!(
-                parse(&line),
-                one(SshMethod::Publickey, SshKey::Known(found))
-            );
+            let found = security_key(line.as_bytes()).unwrap();
+            let mut expected = one(SshMethod::Publickey, SshKey::Known(found));
+            expected[0].is_security_key = true;
+            assert_eq!(parse(&line), expected);
             let second = format!("password\n{line}");
-            assert!(find_security_key(second.as_bytes()).is_some());
+            assert!(security_key(second.as_bytes()).is_some());
         }
         let (algorithm, blob) = ED25519.split_once(' ').unwrap();
         let certificate = algorithm.replace("@", "-cert-v01@");
@@ -433,10 +445,10 @@ mod tests {
             format!("publickey {ED25519}\ntelepathy\n"),
             format!("publickey {ED25519}\n{}", "password\n".repeat(MOST)),
         ] {
-            assert_eq!(find_security_key(text.as_bytes()), None, "{text}");
+            assert_eq!(security_key(text.as_bytes()), None, "{text}");
         }
         let not_utf8 = [format!("publickey {ED25519}\n").as_bytes(), b"\xff"].concat();
-        assert_eq!(find_security_key(&not_utf8), None);
+        assert_eq!(security_key(&not_utf8), None);
     }
 
     #[test]

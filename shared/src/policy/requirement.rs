@@ -244,6 +244,7 @@ impl MethodEntry {
     fn lists(&self, factor: &CompletedFactor) -> bool {
         match self {
             MethodEntry::Method(method) => factor.method == Some(*method),
+            MethodEntry::SecurityKey => factor.has_security_key(),
             MethodEntry::Key(listed) => {
                 let is_listed = matches!(&factor.key, SshKey::Known(shown) if shown == listed);
                 is_listed && factor.method == Some(SshMethod::Publickey)
@@ -255,6 +256,9 @@ impl MethodEntry {
     fn may_match(&self, factor: &CompletedFactor) -> bool {
         match self {
             MethodEntry::Method(method) => factor.method.is_none_or(|shown| shown == *method),
+            MethodEntry::SecurityKey => {
+                factor.is_security_key || matches!(factor.key, SshKey::Unread)
+            }
             MethodEntry::Key(excepted) => match &factor.key {
                 SshKey::Known(shown) => shown == excepted,
                 SshKey::Unread => true,

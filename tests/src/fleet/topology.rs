@@ -10,7 +10,8 @@ use std::sync::Once;
 
 /// Machines of the stories: names, and the last byte of their addresses.
 const DATABASES: [(&str, u8); 3] = [("db", 20), ("db1", 21), ("db2", 22)];
-pub(crate) const HOSTS: [(&str, u8); 5] = [
+pub(crate) const HOSTS: [(&str, u8); 6] = [
+    ("balancer", 10),
     ("one", 11),
     ("two", 12),
     ("three", 13),

@@ -165,7 +165,8 @@ impl Person {
     }
 }
 
-fn fingerprint(key: &str) -> String {
+/// Returns the fingerprint of a key, as `ssh-keygen -l` prints it.
+pub(crate) fn fingerprint(key: &str) -> String {
     let output = finished(Command::new("ssh-keygen").args(["-l", "-f", key]));
     output.split(' ').nth(1).expect("a fingerprint").to_owned()
 }

@@ -27,6 +27,7 @@ pub struct Ssh {
     server: String,
     port: u16,
     options: Vec<String>,
+    environment: Vec<(&'static str, &'static str)>,
     command: Option<String>,
 }
 
@@ -41,6 +42,7 @@ impl Ssh {
             server: "127.0.0.1".to_owned(),
             port: PORT,
             options: Vec::new(),
+            environment: Vec::new(),
             command: Some(format!("echo {IN}$(whoami)")),
         }
     }
@@ -91,6 +93,12 @@ impl Ssh {
     /// Adds an option of ssh_config(5).
     pub fn option(mut self, option: &str) -> Ssh {
         self.options.push(option.to_owned());
+        self
+    }
+
+    /// Sets a variable in the environment of the client.
+    pub(crate) fn environment(mut self, name: &'static str, value: &'static str) -> Ssh {
+        self.environment.push((name, value));
         self
     }
 
@@ -180,6 +188,7 @@ impl Ssh {
 
     fn client(&self) -> Command {
         let mut ssh = Command::new("ssh");
+        ssh.envs(self.environment.iter().copied());
         ssh.args([
             "-F",
             "none",

@@ -279,7 +279,7 @@ sys.stdout.buffer.write(got)";
         if output
             .status
             .code()
-            .is_some_and(|code| [18, 52, 55, 56, 92].contains(&code))
+            .is_some_and(|code| [18, 35, 52, 55, 56, 92].contains(&code))
         {
             return Reply {
                 status: CUT,

@@ -4,7 +4,7 @@ use crate::first_hour::readme::commands;
 use std::process::Command;
 use testhost::{Fleet, FleetHost, PostgresServer, Terminal, finished};
 
-const GUIDE: &str = "docs/guides/many-hosts.md";
+pub(super) const GUIDE: &str = "docs/guides/many-hosts.md";
 /// Password of the role that Postern connects as.
 const PASSWORD: &str = "a password that only the hosts know";
 

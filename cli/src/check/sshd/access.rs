@@ -26,7 +26,7 @@ pub(crate) struct AccountNeed {
 
 impl SshdFacts {
     /// Returns the line that sets a keyword, else the file where it belongs.
-    fn place(&self, keyword: &str) -> Place {
+    pub(crate) fn place(&self, keyword: &str) -> Place {
         let known = self.places.iter().find(|(key, _)| *key == keyword);
         let known = known.and_then(|(_, place)| place.clone());
         known.unwrap_or_else(|| Place::file(SSHD_CONFIG))

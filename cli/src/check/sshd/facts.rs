@@ -87,6 +87,7 @@ impl SshdFacts {
             "passwordauthentication",
             "authenticationmethods",
             "permitrootlogin",
+            "pubkeyauthoptions",
         ];
         Ok(SshdFacts {
             general,

@@ -204,6 +204,49 @@ fn an_exemption_can_depend_on_the_completed_methods() {
     }
 }
 
+/// Values of a real sshd after keys of a security key in software, and after a certificate of one.
+#[test]
+fn an_exemption_can_depend_on_a_security_key() {
+    const BLOB: &str = "AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIHIBUKAgONNGEtbTZLQvBL7EF9ug72I+vtNtwwff+h1+AAAABHNzaDo=";
+    let ed25519 = format!("publickey sk-ssh-ed25519@openssh.com {BLOB}\n");
+    let ecdsa = "publickey sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBLKgPTouQQhigb8AG1RAssvw6mQcAcJvfG35IPljN3FZATgZyv7j63QRZyX/dEhKJU6dhJBMypktoAGGQIN4ajAAAAAEc3NoOg==\n";
+    let certificate = format!("publickey sk-ssh-ed25519-cert-v01@openssh.com {BLOB}\n");
+    let plain = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\n";
+    let listed = "[\"publickey-sk\"]";
+    let excepted = "[\"publickey\", \"!publickey-sk\"]";
+    for (condition, ssh_auth_info, applies) in [
+        (listed, ed25519.as_str(), true),
+        (listed, ecdsa, true),
+        (listed, &certificate, false),
+        (listed, plain, false),
+        (listed, &format!("publickey ssh-ed25519 {BLOB}\n"), false),
+        (
+            listed,
+            &format!("{plain} sk-ssh-ed25519@openssh.com\n"),
+            false,
+        ),
+        (listed, &format!("{ed25519}password\n"), false),
+        (listed, &format!("{ed25519}{plain}"), false),
+        (listed, &ed25519.replace("publickey", "hostbased"), false),
+        (listed, "password\n", false),
+        (listed, "", false),
+        ("[\"publickey\"]", &ed25519, true),
+        (excepted, plain, true),
+        (excepted, &ed25519, false),
+        // it could be one of a security key, and is here
+        (excepted, &certificate, false),
+    ] {
+        assert_eq!(
+            exempt_after(condition, ssh_auth_info),
+            applies,
+            "{condition} after {ssh_auth_info}"
+        );
+    }
+    let text = vec!["publickey-sk".to_owned()];
+    let condition: MethodCondition = text.clone().try_into().unwrap();
+    assert_eq!(Vec::from(condition), text);
+}
+
 #[test]
 fn each_of_several_completed_factors_must_be_listed() {
     let both = "publickey ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEp/obPU6ZIlYCHB8fiCNRIHMT7V/OqFgzRmspboa4KP\npassword\n";
@@ -243,6 +286,8 @@ fn an_entry_that_no_factor_can_match_is_refused() {
         "[\"SHA256:abc\"]",
         "[\"publickey\", \"!sha256:x\"]",
         "[\"!publickey\"]",
+        "[\"!publickey-sk\"]",
+        "[\"publickey-SK\"]",
     ] {
         assert!(
             toml::from_str::<PolicyConfig>(&format!("[[exempt]]\ncompleted_methods = {after}"))

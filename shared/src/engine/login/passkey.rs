@@ -8,7 +8,7 @@
 use super::new_session::NewSession;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
 use super::token_validity::{check_session, check_token};
-use super::{AfterCode, BrowserContext, LoginGroups, LoginError, OpenedSession, TrustRequest};
+use super::{AfterCode, BrowserContext, LoginError, LoginGroups, OpenedSession, TrustRequest};
 use crate::account::event::EventKind;
 use crate::config::gate::UserVerification;
 use crate::credential::passkey::response::AssertionResponse;

@@ -138,7 +138,7 @@ mod tests {
     use crate::store::sqlite::VERSION;
 
     /// SHA-256 of schema.sql, by version.
-    const SCHEMAS: [(i64, &str); 3] = [
+    const SCHEMAS: [(i64, &str); 4] = [
         (
             5,
             "af89836f9ca4157dc8a48a540fd101c9230daa3be5df6719ef1081cad4b2e3ad",

@@ -192,6 +192,7 @@ pub(crate) async fn submit_removal(request: &RequestContext<'_>, form: &PageForm
     let name = parse_label(request, form.field("name"))?;
     let step_up = step_up::verify_form(request, form).await?;
     let ended = remove_passkey(request, step_up, name).await?;
-    let texts = ["passkey-removed", "passkey-removed-line"].map(|id| request.text(id));
-    Ok(account::show_sessions_ended(request, &ended, texts))
+    let title = request.text("passkey-removed");
+    let text = [title, request.text("passkey-removed-line")];
+    Ok(account::show_sessions_ended(request, &ended, text))
 }

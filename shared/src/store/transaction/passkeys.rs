@@ -50,7 +50,7 @@ impl Transaction<'_> {
 
     /// Returns the relying party of the oldest passkey of all, which every later one has too.
     pub fn passkey_relying_party(&mut self) -> StoreResult<Option<String>> {
-        let sql = "SELECT rp_id FROM passkey ORDER BY id LIMIT 1";
+        let sql = "SELECT rp_id FROM passkey WHERE id = (SELECT min(id) FROM passkey)";
         self.find_row(sql, (), |row| row.get(0))
     }
 

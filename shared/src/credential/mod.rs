@@ -8,6 +8,7 @@ pub mod import;
 pub mod input;
 pub mod invitation;
 pub mod otpauth_uri;
+pub mod passkey;
 pub mod qr;
 pub mod recovery_code;
 pub mod scope;

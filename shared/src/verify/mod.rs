@@ -13,6 +13,7 @@ mod matching;
 pub mod method;
 pub mod one_time_code;
 pub mod origin;
+pub mod passkey;
 pub mod throttle;
 pub mod throttle_scope;
 mod time_window;

@@ -8,5 +8,6 @@ pub mod configuration;
 pub mod conversation;
 pub mod frames;
 pub mod input;
+pub mod passkeys;
 pub mod tokens;
 pub mod web;

@@ -10,6 +10,7 @@ pub mod authenticator_data;
 mod cbor;
 pub mod client_data;
 pub mod public_key;
+pub mod response;
 
 use std::fmt;
 

@@ -1,10 +1,12 @@
-//! CBOR maps as authenticators write them (CTAP2 canonical form): definite lengths, few levels, no
-//! key twice.
+//! CBOR maps as authenticators write them: few levels, few entries, no key twice in a map that is
+//! read here.
 
 use ciborium::value::{Integer, Value};
 
 /// Levels of arrays and maps in what an authenticator sends.
 const DEPTH: usize = 8;
+/// Most entries of a map: several times as many as any that is read here has.
+const MAX_ENTRIES: usize = 64;
 
 /// A map, each key of which is there once.
 pub(super) struct Map(Vec<(Value, Value)>);
@@ -16,6 +18,9 @@ impl Map {
         let Value::Map(entries) = value else {
             return None;
         };
+        if entries.len() > MAX_ENTRIES {
+            return None;
+        }
         let is_once = |(index, (key, _)): (usize, &(Value, Value))| {
             !entries[..index].iter().any(|(earlier, _)| earlier == key)
         };

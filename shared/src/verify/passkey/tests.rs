@@ -378,6 +378,11 @@ fn keys_that_fit_no_algorithm_are_refused() {
     assert_eq!(parse("bb7fffffffffffffff"), error);
     assert_eq!(parse("5b7fffffffffffffff"), error);
     assert_eq!(parse("a1015b00000000ffffffff"), error);
+    // more entries than any key has
+    let many: String = (0..200)
+        .map(|key| format!("18{:02x}00", 24 + key))
+        .collect();
+    assert_eq!(parse(&format!("b8c8{many}")), error);
 }
 
 #[test]

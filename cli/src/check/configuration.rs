@@ -329,7 +329,10 @@ fn beyond_sessions(gate: &GateConfig) -> Vec<(String, Option<usize>)> {
         (warning, None)
     }));
     for (rule, position) in gate.rule.iter().zip(1..) {
-        let asks = matches!(rule.then, RuleAccess::Password | RuleAccess::Code);
+        let asks = matches!(
+            rule.then,
+            RuleAccess::Password | RuleAccess::Code | RuleAccess::Passkey
+        );
         for hosts in rule.hosts.iter().filter(|hosts| asks && !reaches(hosts)) {
             let warning = format!(
                 "gate.rule-{position}: sign-in is not possible for {hosts}, for which no session is valid; see gate.cookie_domain"

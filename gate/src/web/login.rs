@@ -32,7 +32,7 @@ pub(crate) async fn show_code_page(request: &RequestContext<'_>, form: &PageForm
     let requested = requested_page(request, form);
     Ok(match request.login_token() {
         Some(token) => {
-            let options = passkey::find_options(request, &token).await?;
+            let options = passkey::find_options(request, &token).await;
             render_code_page(request, &token, options.as_ref(), form)
         }
         None if first_factor::may_open(request, requested) => reply::see_other(requested),

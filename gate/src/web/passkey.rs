@@ -1,6 +1,7 @@
 //! What pages and programs give to `navigator.credentials`: options in the JSON form of W3C Web
 //! Authentication Level 3 (sections 5.4 and 5.5).
 
+use crate::web::request::RequestContext;
 use data_encoding::BASE64URL_NOPAD;
 use postern_shared::account::name::UserName;
 use postern_shared::credential::passkey::CredentialId;
@@ -10,6 +11,12 @@ use serde_json::{Value, json};
 
 /// Time that a browser waits for the user, in milliseconds: that of the token.
 const TIMEOUT: u32 = 600_000;
+
+/// Whether the pages of this address of the gate use passkeys. On a path of an application's host they
+/// do not: the application's scripts have the same origin there, and could register one.
+pub(crate) fn are_available(request: &RequestContext<'_>) -> bool {
+    request.site.url.has_own_host()
+}
 
 /// Returns the options of `navigator.credentials.get`.
 pub(crate) fn request_options(options: &PasskeyOptions) -> Value {

@@ -147,15 +147,16 @@ pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<
         password: request.site.gate().first_factor != FirstFactorSource::Header,
         code: facts.enrolled == Enrolled::Yes,
         next_code,
-        passkey: find_passkeys(request, session).await?,
+        passkey: find_passkeys(request, session).await,
     })
 }
 
-/// Returns the request to the passkeys of the session's account, if it has any.
-async fn find_passkeys(
-    request: &RequestContext<'_>,
-    session: Session,
-) -> ActResult<Option<PasskeyPrompt>> {
+/// Returns the request to the passkeys of the session's account, if it has any. Where they cannot be
+/// read, the page asks for password and code.
+async fn find_passkeys(request: &RequestContext<'_>, session: Session) -> Option<PasskeyPrompt> {
+    if !passkey::are_available(request) {
+        return None;
+    }
     let keys = request.site.revocation_cache.token_keys();
     let begun = run_act(request, session, move |engine, owner| {
         let purpose = PasskeyPurpose::StepUp;
@@ -163,14 +164,12 @@ async fn find_passkeys(
             .passkeys()
             .request_in_session(owner.session, purpose, owner.now)
     });
-    let Some((token, options)) = begun.await? else {
-        return Ok(None);
-    };
+    let (token, options) = begun.await.ok().flatten()?;
     let prompt = token.seal(&keys).ok().map(|token| PasskeyPrompt {
         token: token.to_string(),
         options: passkey::request_options(&options).to_string(),
     });
-    Ok(prompt.filter(|_| !options.ids.is_empty()))
+    prompt.filter(|_| !options.ids.is_empty())
 }
 
 /// Returns how long the code of this session's sign-in is still shown, by the time step of new
@@ -213,6 +212,7 @@ async fn verify_passkey(
     let purpose = PasskeyPurpose::StepUp;
     let open = |now| PasskeyToken::open_in(token, &keys, &session, purpose, now);
     let token = clock::now().ok().and_then(open);
+    let token = token.filter(|_| passkey::are_available(request));
     let refused = || ActRefused::passkey(request.language);
     let (Some(token), Some(response)) = (token, AssertionResponse::parse(response)) else {
         return Err(refused());

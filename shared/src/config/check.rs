@@ -130,7 +130,7 @@ impl Config {
             return Err(Conflict::new(
                 &["gate", "rule"],
                 format!(
-                    "rule {} has within, which only then = \"password\" and \"code\" can have",
+                    "rule {} has within, which only then = \"password\", \"code\" and \"passkey\" can have",
                     position + 1
                 ),
             ));
@@ -165,6 +165,20 @@ impl Config {
                     position + 1
                 ),
             ));
+        }
+        let needs_passkey = |rule: &GateRule| rule.then == RuleAccess::Passkey;
+        let passkeys = &self.gate.passkeys;
+        if let Some(position) = rules.iter().position(needs_passkey) {
+            if passkeys.relying_party(self.gate.url.as_ref()).is_none() {
+                return Err(Conflict::new(
+                    &["gate", "rule"],
+                    format!(
+                        "rule {} has then = \"passkey\", which needs a gate with a host name of its own in \
+                         gate.url, not an address or a path",
+                        position + 1
+                    ),
+                ));
+            }
         }
         if self.named_groups().len() > MOST_GROUPS {
             return Err(Conflict::new(

@@ -209,3 +209,4 @@ tuple_parameters!(A B C D E F G);
 tuple_parameters!(A B C D E F G H);
 tuple_parameters!(A B C D E F G H I);
 tuple_parameters!(A B C D E F G H I J);
+tuple_parameters!(A B C D E F G H I J K);

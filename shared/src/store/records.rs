@@ -306,6 +306,7 @@ pub enum RestoredCredential {
     /// Recovery codes that were not used before the backup.
     RecoveryCodes,
     AppPasswords,
+    Passkeys,
 }
 
 /// Value that is stored only as a keyed hash or checked only by a signature. It is worthless

@@ -46,6 +46,9 @@ pub struct StoredPasskey {
     pub counter: u32,
     pub is_backup_eligible: bool,
     pub is_backed_up: bool,
+    /// Whether its authenticator verified its user at the registration. Otherwise somebody who found
+    /// it could set its first PIN, and be the user that it verifies.
+    pub verifies_user: bool,
 }
 
 /// The response of `navigator.credentials.get`.
@@ -73,7 +76,8 @@ impl AcceptedPasskey {
         self.is_backed_up
     }
 
-    /// Whether the authenticator recognized its user, so that the passkey alone is two factors.
+    /// Whether the authenticator verified its user, now and at the registration: then the passkey alone
+    /// is two factors.
     pub fn is_user_verified(&self) -> bool {
         self.is_user_verified
     }
@@ -140,7 +144,7 @@ pub fn verify_registration(
     let data = AuthenticatorData::from_attestation(attestation_object)?;
     check_authenticator_data(request, &data)?;
     let (is_backup_eligible, is_backed_up) = (data.is_backup_eligible(), data.is_backed_up());
-    let counter = data.counter;
+    let (counter, verifies_user) = (data.counter, data.is_user_verified());
     let attested = data.attested.ok_or(FormatError::AuthenticatorData)?;
     Ok(StoredPasskey {
         id: attested.id,
@@ -148,6 +152,7 @@ pub fn verify_registration(
         counter,
         is_backup_eligible,
         is_backed_up,
+        verifies_user,
     })
 }
 
@@ -161,6 +166,9 @@ pub fn verify_assertion(
     let client_data = check_client_data(request, assertion.client_data, Ceremony::Assertion)?;
     let data = AuthenticatorData::parse(assertion.authenticator_data)?;
     check_authenticator_data(request, &data)?;
+    if request.requires_user_verification && !passkey.verifies_user {
+        return Err(PasskeyRefusal::UserVerification);
+    }
     if data.attested.is_some() {
         return Err(FormatError::AuthenticatorData.into());
     }
@@ -178,7 +186,7 @@ pub fn verify_assertion(
     Ok(AcceptedPasskey {
         counter: data.counter,
         is_backed_up: data.is_backed_up(),
-        is_user_verified: data.is_user_verified(),
+        is_user_verified: data.is_user_verified() && passkey.verifies_user,
     })
 }
 

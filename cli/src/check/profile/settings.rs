@@ -139,7 +139,8 @@ pub(super) fn idle_timeout_is_missing(config: &Config) -> Vec<SettingDifference>
 pub(super) fn no_recent_code(config: &Config) -> Vec<SettingDifference> {
     let mut found = Vec::new();
     for (rule, index) in config.gate.rule.iter().zip(0usize..) {
-        if rule.then == RuleAccess::Code && !is_within(rule, 24 * HOUR) {
+        let asks = matches!(rule.then, RuleAccess::Code | RuleAccess::Passkey);
+        if asks && !is_within(rule, 24 * HOUR) {
             let what = format!("gate.rule-{} has no within of at most \"24h\"", index + 1);
             found.push(SettingDifference::of_rule(
                 index,
@@ -162,7 +163,8 @@ pub(super) fn no_recent_code(config: &Config) -> Vec<SettingDifference> {
 
 /// Reports a gate without a rule for pages that need a code of a few minutes ago.
 pub(super) fn some_rule_is_missing(config: &Config) -> Vec<SettingDifference> {
-    let is_such = |rule: &GateRule| rule.then == RuleAccess::Code && is_within(rule, 15 * 60);
+    let asks = |rule: &GateRule| matches!(rule.then, RuleAccess::Code | RuleAccess::Passkey);
+    let is_such = |rule: &GateRule| asks(rule) && is_within(rule, 15 * 60);
     only_if(!config.gate.rule.iter().any(is_such), || {
         SettingDifference {
             keys: vec!["gate".to_owned(), "rule".to_owned()],

@@ -33,6 +33,7 @@ struct AccountToRenew<'a> {
     account: &'a UserName,
     recovery_codes: u64,
     app_passwords: u64,
+    passkeys: u64,
     refused_counters: u64,
 }
 
@@ -42,6 +43,7 @@ impl Serialize for AccountsToRenew<'_> {
             account,
             recovery_codes: renew.recovery_codes,
             app_passwords: renew.app_passwords,
+            passkeys: renew.passkeys,
             refused_counters: renew.refused_counters,
         }))
     }
@@ -156,6 +158,7 @@ fn has(renew: &ToRenew) -> String {
     let counts = [
         (renew.recovery_codes, "recovery code"),
         (renew.app_passwords, "app password"),
+        (renew.passkeys, "passkey"),
         (renew.refused_counters, "refused authenticator by counter"),
     ];
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);
@@ -175,6 +178,7 @@ fn commands(renew: &ToRenew) -> impl Iterator<Item = &'static str> {
     let commands = [
         (renew.recovery_codes, "postern recovery"),
         (renew.app_passwords, "postern app-password revoke"),
+        (renew.passkeys, "postern disable"),
         (renew.refused_counters, "postern authenticator add"),
     ];
     commands

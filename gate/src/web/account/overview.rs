@@ -4,6 +4,7 @@ use crate::http::reply;
 use crate::web::account::run_act;
 use crate::web::notice;
 use crate::web::pages::{self, account::AccountOverview, account::OverviewPage};
+use crate::web::passkey;
 use crate::web::refusal::{ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use hyper::StatusCode;
@@ -12,14 +13,17 @@ use postern_shared::engine::AdministratorStatus;
 
 /// Reads the state of the account.
 pub(crate) async fn read_overview(request: &RequestContext<'_>) -> ActResult<AccountOverview> {
-    let has_pages = request.has_administration_pages();
+    let (has_pages, uses_passkeys) = (
+        request.has_administration_pages(),
+        passkey::are_available(request),
+    );
     run_act(request, request.require_session()?, move |engine, owner| {
         let (name, now) = (owner.name(), owner.now);
         Ok(AccountOverview {
             status: engine.accounts().account_status(name)?,
             authenticators: engine.enrollment().list_authenticators(name)?,
             app_passwords: engine.app_passwords().list_app_passwords(Some(name))?.len(),
-            passkeys: match engine.passkeys().are_available() {
+            passkeys: match uses_passkeys && engine.passkeys().are_available() {
                 true => Some(engine.passkeys().list_passkeys(name)?.len()),
                 false => None,
             },

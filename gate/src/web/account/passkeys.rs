@@ -37,11 +37,22 @@ pub(crate) async fn list_passkeys(request: &RequestContext<'_>) -> ActResult<Vec
     .await
 }
 
+fn refuse_unavailable(request: &RequestContext<'_>) -> ActResult<()> {
+    match passkey::are_available(request) {
+        true => Ok(()),
+        false => {
+            let text = request.text("passkeys-not-available");
+            Err(ActRefused::conflict("no_passkeys", text))
+        }
+    }
+}
+
 /// Begins the registration of a passkey.
 pub(crate) async fn begin_registration(
     request: &RequestContext<'_>,
     step_up: &StepUpProof,
 ) -> ActResult<BegunRegistration> {
+    refuse_unavailable(request)?;
     let keys = request.site.revocation_cache.token_keys();
     run_act(request, step_up.session.clone(), move |engine, owner| {
         let purpose = PasskeyPurpose::Registration;
@@ -64,6 +75,7 @@ pub(crate) async fn register_passkey(
     response: &str,
     name: Label,
 ) -> ActResult<()> {
+    refuse_unavailable(request)?;
     let session = request.require_session()?;
     let keys = request.site.revocation_cache.token_keys();
     let now = clock::now().ok();

@@ -4,6 +4,7 @@ use super::{finish_sign_in, page_after, requested_page, show_expired, token_of_f
 use crate::http::reply;
 use crate::live::store_pool::PoolError;
 use crate::web::login::first_factor;
+use crate::web::passkey;
 use crate::web::refusal::{ActRefused, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use postern_shared::credential::passkey::response::AssertionResponse;
@@ -11,14 +12,18 @@ use postern_shared::engine::{AfterCode, PasskeyOptions, TrustRequest};
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
 
-/// Returns the request to the passkeys of the account, if it has any.
+/// Returns the request to the passkeys of the account, if it has any. Where they cannot be read, the
+/// page is shown without: a code signs in as well.
 pub(crate) async fn find_options(
     request: &RequestContext<'_>,
     token: &LoginToken,
-) -> Result<Option<PasskeyOptions>, PoolError> {
+) -> Option<PasskeyOptions> {
+    if !passkey::are_available(request) {
+        return None;
+    }
     let token = token.clone();
     let run = request.run(move |engine, _, _| engine.passkeys().request_at_login(&token));
-    run.await
+    run.await.ok().flatten()
 }
 
 /// Verifies the passkey of a sign-in.
@@ -36,7 +41,9 @@ pub(crate) async fn submit_passkey(request: &RequestContext<'_>, form: &PageForm
     };
     let requested = page_after(requested, &token);
     let refused = || ActRefused::passkey(request.language).into_unauthorized();
-    let Some(response) = AssertionResponse::parse(form.field("passkey")) else {
+    let is_available = passkey::are_available(request);
+    let response = AssertionResponse::parse(form.field("passkey")).filter(|_| is_available);
+    let Some(response) = response else {
         return Err(refused().into());
     };
     match verify_passkey(request, &token, response, trust).await? {

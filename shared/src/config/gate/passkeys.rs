@@ -3,6 +3,7 @@
 use super::{CookieDomain, GateUrl};
 use crate::config::check::Conflict;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 
 /// The table `[gate.passkeys]` of postern.toml.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,15 @@ impl UserVerification {
 }
 
 impl PasskeysConfig {
+    /// Returns the id of the relying party. `None` where the gate can have no passkeys: at an address,
+    /// or on a path of an application's host.
+    pub fn relying_party<'a>(&'a self, gate_url: Option<&'a GateUrl>) -> Option<&'a str> {
+        let url = gate_url.filter(|url| url.has_own_host())?;
+        let is_name = url.host().parse::<IpAddr>().is_err();
+        let id = self.rp_id.as_ref().map_or(url.host(), CookieDomain::as_str);
+        is_name.then_some(id)
+    }
+
     /// Checks everything that involves more than one key.
     pub(in crate::config) fn check(&self, gate_url: Option<&GateUrl>) -> Result<(), Conflict> {
         let key = &["gate", "passkeys", "rp_id"];

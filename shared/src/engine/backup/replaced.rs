@@ -146,12 +146,13 @@ impl ReplacedStore<'_> {
         }
     }
 
-    /// Removes the app passwords and recovery codes that this store does not have: they were revoked
+    /// Removes the app passwords, recovery codes and passkeys that this store does not have: they were revoked
     /// or replaced since the backup.
     pub(super) fn remove_revoked(&mut self, engine: &mut Engine) -> Result<(), EngineError> {
         for what in [
             RestoredCredential::AppPasswords,
             RestoredCredential::RecoveryCodes,
+            RestoredCredential::Passkeys,
         ] {
             let mut after = (0, Vec::new());
             loop {

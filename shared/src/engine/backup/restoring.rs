@@ -36,6 +36,8 @@ pub struct ToRenew {
     pub recovery_codes: u64,
     /// App passwords: one that was revoked since the backup is valid again.
     pub app_passwords: u64,
+    /// Passkeys: one that was removed since the backup is valid again.
+    pub passkeys: u64,
     /// Authenticators by counter that accept no code, since it is unknown which were used.
     pub refused_counters: u64,
 }
@@ -215,6 +217,9 @@ impl Backups<'_> {
         }
         for (name, count) in transaction.count_restored(RestoredCredential::AppPasswords)? {
             report.renew.entry(name).or_default().app_passwords = count;
+        }
+        for (name, count) in transaction.count_restored(RestoredCredential::Passkeys)? {
+            report.renew.entry(name).or_default().passkeys = count;
         }
         Ok(())
     }

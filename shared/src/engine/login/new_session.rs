@@ -63,6 +63,11 @@ impl Login<'_> {
             return Ok(None);
         }
         tx.record_sign_in(record.id, now)?;
+        // What a passkey proved ends with the last one.
+        let grant = match tx.passkeys(record.id)?.is_empty() {
+            true => grant.without_passkey(),
+            false => grant,
+        };
         let opened = NewSession {
             browser,
             record: &record,

@@ -79,8 +79,12 @@ impl<'a> LoginProgress<'a> {
         // A recovery or one-time code opens a full session, so the rule that needs only a password
         // does not apply.
         let rule = self.page_rule(config);
+        // Nor where a code is asked for again in a session.
         let by_rule = rule
-            .filter(|rule| rule.access == RuleAccess::Password && !self.recovery.is_recovery())
+            .filter(|rule| {
+                let asks_for_password = rule.access == RuleAccess::Password;
+                asks_for_password && !self.recovery.is_recovery() && !self.only_code
+            })
             .and_then(|decision| decision.rule)
             .map(CodeSkipped::Rule);
         let needs_passkey = rule.is_some_and(|rule| rule.access == RuleAccess::Passkey);
@@ -90,6 +94,8 @@ impl<'a> LoginProgress<'a> {
             || rule.is_some_and(|rule| rule.access == RuleAccess::Code && rule.within.is_some());
         // Nor is an exemption, where a second factor could give one.
         let skips_code = skips_code.filter(|_| enrolled == Enrolled::No || !only_code);
+        // A page that needs a passkey opens by nothing that an account without a second factor has.
+        let skips_code = skips_code.filter(|_| !needs_passkey);
         let next = if let Some(code_skipped) = skips_code {
             self.open_by_first_factor(evaluation, recognized, code_skipped)?
         } else if enrolled == Enrolled::No && by_rule.is_none() {

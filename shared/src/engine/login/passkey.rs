@@ -90,6 +90,7 @@ impl Login<'_> {
                 };
                 let tx = &mut evaluation.tx;
                 tx.set_login_token_state(record.id, token, state, now)?;
+                evaluation.charge_address()?;
                 evaluation.log_event(EventKind::Refused, &format!("passkey: {refusal}"))?;
                 evaluation.commit()?;
                 return Ok(AfterCode::Refused(Refusal::Wrong));
@@ -164,6 +165,7 @@ impl Login<'_> {
         match &verified {
             Ok(_) => evaluation.log_event(EventKind::Accepted, "passkey-again")?,
             Err(refusal) => {
+                evaluation.charge_address()?;
                 evaluation.log_event(EventKind::Refused, &format!("passkey: {refusal}"))?;
             }
         }

@@ -241,6 +241,21 @@ impl SessionGrant {
         }
     }
 
+    /// Takes away the proof of a passkey, and leaves that of the first factor.
+    #[must_use]
+    pub(in crate::engine) fn without_passkey(self) -> SessionGrant {
+        match self.passed.second {
+            SecondFactorMethod::Passkey => SessionGrant {
+                passed: CompletedFactors {
+                    second: SecondFactorMethod::None(Enrolled::Yes),
+                    ..self.passed
+                },
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// Returns when the factors passed, for a session that is opened at `now`.
     pub(in crate::engine) fn passed_at(&self, now: Timestamp) -> FactorTimes {
         FactorTimes {

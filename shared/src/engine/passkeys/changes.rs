@@ -1,6 +1,7 @@
 //! Passkeys: added, listed, renamed, removed. Each act is one transaction.
 //!
-//! MUST be called with a step-up, since a passkey that somebody else adds signs in for good.
+//! A registration and a removal MUST be called with a step-up: a passkey that somebody else adds signs
+//! in for good.
 
 use super::error::PasskeyError;
 use super::request::RelyingParty;
@@ -33,6 +34,7 @@ impl Passkeys<'_> {
         let Some(party) = RelyingParty::from_config(&self.engine.config) else {
             return Err(PasskeyError::NotAvailable.into());
         };
+        self.engine.check_not_declared(account)?;
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_account(account)?;
         let state = change.tx.login_token_state(token.id())?;
@@ -72,14 +74,11 @@ impl Passkeys<'_> {
         if is_of_another || passkey.id != response.id {
             return Err(PasskeyError::Registered.into());
         }
-        let user_handle = match kept.first() {
-            Some(first) => first.user_handle.clone(),
-            None => token.payload().user_handle.clone(),
-        };
         let new = PasskeyRecord {
             number: 0,
             name: name.clone(),
-            user_handle,
+            // the handle that its authenticator was given
+            user_handle: token.payload().user_handle.clone(),
             rp_id: party.id().to_owned(),
             passkey,
             created: now,
@@ -115,7 +114,8 @@ impl Passkeys<'_> {
             return Err(PasskeyError::NameTaken(account.clone(), new.clone()).into());
         }
         change.tx.rename_passkey(number, new)?;
-        change.log_event_with_cause(account, EventKind::PasskeyRenamed, new.as_str())?;
+        let cause = format!("{} -> {}", name.as_str(), new.as_str());
+        change.log_event_with_cause(account, EventKind::PasskeyRenamed, &cause)?;
         Ok(change.commit()?)
     }
 

@@ -10,7 +10,6 @@ use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeyToken};
 use crate::verify::passkey::{PasskeyChallenge, PasskeyRequest};
-use std::net::IpAddr;
 
 /// Length of a user handle in bytes: random, so that it says nothing of the account.
 const USER_HANDLE: usize = 32;
@@ -27,12 +26,8 @@ impl RelyingParty {
     /// Returns the relying party of the configuration, if passkeys can be used.
     pub(in crate::engine) fn from_config(config: &Config) -> Option<RelyingParty> {
         let (url, passkeys) = (config.gate.url.as_ref()?, &config.gate.passkeys);
-        if !url.has_own_host() || url.host().parse::<IpAddr>().is_ok() {
-            return None;
-        }
-        let id = passkeys.rp_id.as_ref().map(|domain| domain.as_str());
         Some(RelyingParty {
-            id: id.unwrap_or(url.host()).to_owned(),
+            id: passkeys.relying_party(Some(url))?.to_owned(),
             origin: url.origin(),
             user_verification: passkeys.user_verification,
         })
@@ -91,6 +86,8 @@ impl Passkeys<'_> {
             Some(record) => tx.passkeys(record.id)?,
             None => Vec::new(),
         };
+        let mut kept = kept;
+        kept.retain(|kept| kept.rp_id == party.id);
         let Some(first) = kept.first() else {
             return Ok(None);
         };
@@ -133,7 +130,13 @@ impl Passkeys<'_> {
             challenge: token.passkey_challenge(),
             rp_id: party.id,
             user_verification,
-            ids: kept.into_iter().map(|kept| kept.passkey.id).collect(),
+            ids: kept
+                .into_iter()
+                .filter(|kept| {
+                    purpose == PasskeyPurpose::Registration || kept.passkey.verifies_user
+                })
+                .map(|kept| kept.passkey.id)
+                .collect(),
             user_handle,
         };
         Ok(Some((token, options)))

@@ -62,8 +62,8 @@ const FROM_VERSION_7: PostgresMigration = PostgresMigration {
             account BIGINT NOT NULL REFERENCES account ON DELETE CASCADE, name TEXT COLLATE \"C\" NOT NULL,
             credential BYTEA NOT NULL UNIQUE, user_handle BYTEA NOT NULL,
             rp_id TEXT COLLATE \"C\" NOT NULL, public_key BYTEA NOT NULL, counter BIGINT NOT NULL,
-            backup_eligible BIGINT NOT NULL, backed_up BIGINT NOT NULL, created BIGINT NOT NULL,
-            last_used BIGINT, UNIQUE (account, name))",
+            backup_eligible BIGINT NOT NULL, backed_up BIGINT NOT NULL, user_verified BIGINT NOT NULL,
+            created BIGINT NOT NULL, last_used BIGINT, UNIQUE (account, name))",
 };
 
 /// Migrations in order, without a gap. Version 5 is the first that stores in PostgreSQL have; tests

@@ -101,6 +101,8 @@ CREATE TABLE passkey (
     counter         INTEGER NOT NULL,
     backup_eligible INTEGER NOT NULL,
     backed_up       INTEGER NOT NULL,
+    -- 1 if its authenticator verified the user at the registration
+    user_verified   INTEGER NOT NULL,
     created         INTEGER NOT NULL,
     last_used       INTEGER,
     UNIQUE (account, name)

@@ -153,7 +153,7 @@ mod tests {
         ),
         (
             8,
-            "03ba367a7d06f61059db0cec73059baae2782fde4f0f7c61de3b677f4d808d7f",
+            "a85e847bbfcb3a1b04aeeb97c2f9e9bd215a8b53b15b69ca5eb626f07f9a143b",
         ),
     ];
 

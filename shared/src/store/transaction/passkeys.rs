@@ -13,7 +13,7 @@ use crate::system::clock::Timestamp;
 use crate::verify::passkey::{AcceptedPasskey, StoredPasskey};
 
 const COLUMNS: &str = "id, name, credential, user_handle, rp_id, public_key, counter, \
-                       backup_eligible, backed_up, created, last_used";
+                       backup_eligible, backed_up, user_verified, created, last_used";
 
 fn passkey(row: &Row<'_>) -> ColumnResult<PasskeyRecord> {
     let error = || damaged("a passkey");
@@ -29,9 +29,10 @@ fn passkey(row: &Row<'_>) -> ColumnResult<PasskeyRecord> {
             counter: row.get(6)?,
             is_backup_eligible: row.get(7)?,
             is_backed_up: row.get(8)?,
+            verifies_user: row.get(9)?,
         },
-        created: row.get(9)?,
-        last_used: row.get(10)?,
+        created: row.get(10)?,
+        last_used: row.get(11)?,
     })
 }
 
@@ -60,14 +61,15 @@ impl Transaction<'_> {
     /// [`StoreError::Conflict`]: another transaction has added it meanwhile.
     pub fn add_passkey(&mut self, account: AccountId, new: &PasskeyRecord) -> StoreResult<()> {
         let sql = "INSERT INTO passkey (account, name, credential, user_handle, rp_id, public_key, \
-                   counter, backup_eligible, backed_up, created) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
+                   counter, backup_eligible, backed_up, user_verified, created) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
         let StoredPasskey {
             id,
             public_key,
             counter,
             is_backup_eligible,
             is_backed_up,
+            verifies_user,
         } = &new.passkey;
         let row = (
             account,
@@ -79,6 +81,7 @@ impl Transaction<'_> {
             counter,
             is_backup_eligible,
             is_backed_up,
+            verifies_user,
             new.created,
         );
         consumed(self.execute_counted(sql, row)?)

@@ -69,7 +69,7 @@ impl Transaction<'_> {
         let table = table(what);
         let unused = match what {
             RestoredCredential::RecoveryCodes => "used_at IS NULL",
-            RestoredCredential::AppPasswords => "TRUE",
+            RestoredCredential::AppPasswords | RestoredCredential::Passkeys => "TRUE",
         };
         let sql = format!(
             "SELECT account.name, count(*) FROM {table} JOIN account ON account.id = {table}.account \
@@ -176,20 +176,24 @@ impl Transaction<'_> {
     }
 
     /// Returns the account and the hash of at most `limit` credentials after one, in order of account
-    /// and hash; of app passwords, in order of hash.
+    /// and hash; of app passwords and passkeys, in order of hash or identifier.
     pub fn credentials_after(
         &mut self,
         what: RestoredCredential,
         after: (i64, &[u8]),
         limit: u32,
     ) -> StoreResult<Vec<(i64, Vec<u8>)>> {
+        let (table, hash) = (table(what), hash_column(what));
         let (condition, order) = match what {
-            RestoredCredential::RecoveryCodes => ("(account, hash) > (?1, ?2)", "account, hash"),
-            RestoredCredential::AppPasswords => ("CAST(?1 AS BIGINT) >= 0 AND hash > ?2", "hash"),
+            RestoredCredential::RecoveryCodes => {
+                ("(account, hash) > (?1, ?2)".to_owned(), "account, hash")
+            }
+            RestoredCredential::AppPasswords | RestoredCredential::Passkeys => {
+                (format!("CAST(?1 AS BIGINT) >= 0 AND {hash} > ?2"), hash)
+            }
         };
-        let table = table(what);
         let sql = format!(
-            "SELECT account, hash FROM {table} WHERE {condition} ORDER BY {order} LIMIT ?3"
+            "SELECT account, {hash} FROM {table} WHERE {condition} ORDER BY {order} LIMIT ?3"
         );
         self.query_rows(&sql, (after.0, after.1, limit), |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -202,8 +206,9 @@ impl Transaction<'_> {
         account: i64,
         hash: &[u8],
     ) -> StoreResult<bool> {
-        let table = table(what);
-        let sql = format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE account = ?1 AND hash = ?2)");
+        let (table, column) = (table(what), hash_column(what));
+        let sql =
+            format!("SELECT EXISTS (SELECT 1 FROM {table} WHERE account = ?1 AND {column} = ?2)");
         self.query_row(&sql, (account, hash), |row| row.get(0))
     }
 
@@ -213,8 +218,8 @@ impl Transaction<'_> {
         account: i64,
         hash: &[u8],
     ) -> StoreResult<()> {
-        let table = table(what);
-        let sql = format!("DELETE FROM {table} WHERE account = ?1 AND hash = ?2");
+        let (table, column) = (table(what), hash_column(what));
+        let sql = format!("DELETE FROM {table} WHERE account = ?1 AND {column} = ?2");
         self.execute(&sql, (account, hash))
     }
 }
@@ -223,5 +228,14 @@ fn table(what: RestoredCredential) -> &'static str {
     match what {
         RestoredCredential::RecoveryCodes => "recovery_code",
         RestoredCredential::AppPasswords => "app_password",
+        RestoredCredential::Passkeys => "passkey",
+    }
+}
+
+/// Returns the column by which a credential is known; of app passwords and passkeys it is unique.
+fn hash_column(what: RestoredCredential) -> &'static str {
+    match what {
+        RestoredCredential::RecoveryCodes | RestoredCredential::AppPasswords => "hash",
+        RestoredCredential::Passkeys => "credential",
     }
 }

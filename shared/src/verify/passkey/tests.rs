@@ -218,6 +218,17 @@ fn user_verification_is_demanded_where_it_is_required() {
     );
 }
 
+/// A PIN that was set later may be a finder's.
+#[test]
+fn a_key_that_verified_nobody_at_its_registration_never_counts_as_verified() {
+    let mut changed = Changed::of(&PACKED_SELF_ES256);
+    let accepted = changed.verify().expect("it is accepted");
+    assert!(!accepted.is_user_verified(), "the vector's is not");
+    changed.passkey.verifies_user = false;
+    changed.requires_user_verification = true;
+    assert_eq!(changed.verify(), Err(PasskeyRefusal::UserVerification));
+}
+
 #[test]
 fn a_change_of_what_may_be_backed_up_is_refused() {
     assert_eq!(
@@ -256,6 +267,7 @@ impl Authenticator {
             counter,
             is_backup_eligible: false,
             is_backed_up: false,
+            verifies_user: true,
         }
     }
 

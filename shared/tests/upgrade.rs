@@ -144,7 +144,7 @@ fn a_store_of_version_3_is_refused_with_the_remedy_and_opens_after_it() {
     Engine::open(config.clone()).unwrap();
     assert_eq!(
         store::upgrade(&config.store).unwrap(),
-        UpgradeResult::UpToDate(7)
+        UpgradeResult::UpToDate(8)
     );
     let names = fs::read_dir(folder.path().join("store")).unwrap();
     assert_eq!(

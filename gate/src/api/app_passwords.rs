@@ -59,9 +59,9 @@ struct MadeAppPassword {
 /// A new name.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Rename {
+pub(super) struct Rename {
     #[schema(min_length = 1, max_length = 64)]
-    name: String,
+    pub(super) name: String,
 }
 
 pub(super) fn endpoints() -> Vec<Route<Endpoint>> {

@@ -7,8 +7,9 @@ use crate::http::route_table::Route;
 use crate::state::site::shorten_return_url;
 use crate::web::account::sessions;
 use crate::web::login::mail::CodeMailed;
-use crate::web::login::{self, first_factor, mail, password, upgrade};
+use crate::web::login::{self, first_factor, mail, passkey, password, upgrade};
 use crate::web::logout::{self, SignedOut};
+use crate::web::passkey::request_options;
 use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
 use crate::web::{enroll, step_up};
@@ -23,9 +24,10 @@ use postern_shared::engine::{
     TrustRequest,
 };
 use postern_shared::protocol::command_request::TypedText;
-use postern_shared::token::LoginToken;
+use postern_shared::token::{LoginPayload, LoginToken};
 use postern_shared::verify::decision::Refusal;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// State of the sign-in.
@@ -95,6 +97,26 @@ struct SignInCode {
     trust: bool,
 }
 
+/// A passkey in the place of the code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SignInPasskey {
+    /// What `navigator.credentials.get` returned.
+    #[schema(value_type = Object)]
+    credential: Value,
+    /// Whether the second factor is to be skipped in this browser from now on.
+    #[serde(default)]
+    trust: bool,
+}
+
+/// A request to the account's passkeys.
+#[derive(Serialize, ToSchema)]
+struct PasskeyRequest {
+    /// For `navigator.credentials.get`; absent if the account has no passkey.
+    #[schema(value_type = Option<Object>)]
+    options: Option<Value>,
+}
+
 /// What to revoke.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -124,6 +146,9 @@ pub(super) enum Next {
         digits: u32,
         /// Address that a code can be mailed to, masked.
         mail_to: Option<String>,
+        /// Whether the requested page needs a passkey, at sign-in/passkey: a code signs in, but does
+        /// not open it.
+        needs_passkey: bool,
     },
     /// A second factor is required and there is none; enrollment begins at enroll.
     EnrollmentRequired {
@@ -161,6 +186,10 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
             .summary("Begins the upgrade of a session that only has the first factor."),
         endpoint(Method::POST, "sign-in/code", submit_code)
             .summary("Enters the code of a sign-in."),
+        endpoint(Method::POST, "sign-in/passkey/request", request_passkey)
+            .summary("Asks for a passkey in the place of the code."),
+        endpoint(Method::POST, "sign-in/passkey", submit_passkey)
+            .summary("Enters a passkey in the place of the code."),
         endpoint(Method::POST, "sign-in/mail", mail_code).summary("Mails a code for a sign-in."),
         endpoint(Method::POST, "sign-out", sign_out)
             .summary("Ends this session, or every session of the account."),
@@ -265,6 +294,37 @@ async fn submit_code(call: &Call<'_>, body: Json<SignInCode>) -> EndpointResult<
     }
 }
 
+async fn request_passkey(call: &Call<'_>, _: NoBody) -> EndpointResult<PasskeyRequest> {
+    let (request, token) = (call.request, require_token(call.request)?);
+    let options = passkey::find_options(request, &token).await;
+    let options = options.as_ref().map(request_options);
+    Ok(PasskeyRequest { options }.into())
+}
+
+async fn submit_passkey(call: &Call<'_>, body: Json<SignInPasskey>) -> EndpointResult<Next> {
+    let Json(body) = body;
+    let (request, token) = (call.request, require_token(call.request)?);
+    let trust = if body.trust {
+        TrustRequest::Asked
+    } else {
+        TrustRequest::NotAsked
+    };
+    let refused = || ActRefused::passkey(request.language).into_unauthorized();
+    let response = passkey::parse_response(request, &body.credential.to_string());
+    let response = response.ok_or_else(refused)?;
+    match passkey::verify_passkey(request, &token, response, trust).await? {
+        AfterCode::Opened(opened) => {
+            let tokens = login::sign_in_tokens(request, &opened);
+            let back_to = &token.payload().back_to;
+            Ok(finish_sign_in(request, &opened, back_to, tokens))
+        }
+        AfterCode::Refused(refusal @ Refusal::Expired) => {
+            Err(ActRefused::code(request.language, refusal).into())
+        }
+        AfterCode::Refused(_) => Err(refused().into()),
+    }
+}
+
 async fn mail_code(call: &Call<'_>, _: NoBody) -> EndpointResult<Mailed> {
     let (request, token) = (call.request, require_token(call.request)?);
     let language = request.language;
@@ -323,7 +383,7 @@ fn continue_sign_in(
             Ok(finish_sign_in(request, &opened, return_url, tokens))
         }
         AfterPassword::Code(token) => {
-            let answer = require_code(&token.payload().methods, token.payload().digits);
+            let answer = require_code(token.payload());
             let token = token.with_back_to(return_url.to_owned());
             let tokens = first_factor::issue_login_token(request, &token)?;
             Ok(EndpointReply { answer, tokens })
@@ -369,8 +429,8 @@ pub(super) fn finish_sign_in(
     EndpointReply { answer, tokens }
 }
 
-fn require_code(methods: &CodeMethods, digits: u32) -> Next {
-    let (methods, mail_to) = match methods {
+fn require_code(login: &LoginPayload) -> Next {
+    let (methods, mail_to) = match &login.methods {
         CodeMethods::App => (vec![CodeMethod::App], None),
         CodeMethods::AppOrMail(to) => (vec![CodeMethod::App, CodeMethod::Mail], Some(to.clone())),
         CodeMethods::Mail(to) => (vec![CodeMethod::Mail], Some(to.clone())),
@@ -378,8 +438,9 @@ fn require_code(methods: &CodeMethods, digits: u32) -> Next {
     Next::CodeRequired {
         preferred: methods.first().copied().unwrap_or(CodeMethod::App),
         methods,
-        digits,
+        digits: login.digits,
         mail_to,
+        needs_passkey: login.needs_passkey,
     }
 }
 

@@ -14,6 +14,7 @@ mod email;
 mod endpoint;
 mod enrollment;
 mod login;
+mod passkeys;
 mod problem;
 mod refresh;
 mod router;

@@ -48,6 +48,7 @@ pub(super) static ENDPOINTS: LazyLock<RouteTable<Endpoint>> = LazyLock::new(|| {
         super::second_factor::endpoints(),
         super::authenticators::endpoints(),
         super::app_passwords::endpoints(),
+        super::passkeys::endpoints(),
         super::email::endpoints(),
         super::sessions::endpoints(),
         super::refresh::endpoints(),

@@ -41,9 +41,7 @@ pub(crate) async fn submit_passkey(request: &RequestContext<'_>, form: &PageForm
     };
     let requested = page_after(requested, &token);
     let refused = || ActRefused::passkey(request.language).into_unauthorized();
-    let is_available = passkey::are_available(request);
-    let response = AssertionResponse::parse(form.field("passkey")).filter(|_| is_available);
-    let Some(response) = response else {
+    let Some(response) = parse_response(request, form.field("passkey")) else {
         return Err(refused().into());
     };
     match verify_passkey(request, &token, response, trust).await? {
@@ -53,6 +51,14 @@ pub(crate) async fn submit_passkey(request: &RequestContext<'_>, form: &PageForm
         }
         AfterCode::Refused(_) => Err(refused().into()),
     }
+}
+
+/// Parses the response of a browser, where passkeys can be used.
+pub(crate) fn parse_response(
+    request: &RequestContext<'_>,
+    json: &str,
+) -> Option<AssertionResponse> {
+    AssertionResponse::parse(json).filter(|_| passkey::are_available(request))
 }
 
 /// Verifies the passkey of a sign-in, and logs a refusal.

@@ -2,9 +2,9 @@
 
 use crate::check::machine::Machine;
 
-/// Files of the package `postern`, as dpkg lists them. What stays after a removal is configuration.
-const LIST: &str = "/var/lib/dpkg/info/postern.list";
-const COMMAND: &str = "/usr/bin/postern";
+/// The licences of the package `postern`, which every Debian package has here (Debian Policy, section
+/// 12.5), which no other installation has, and which go with a removal.
+const LICENCES: &str = "/usr/share/doc/postern/copyright";
 
 /// A Debian package of Postern.
 #[derive(Clone, Copy)]
@@ -26,8 +26,7 @@ impl DebianPackage {
 
 /// Returns what installs a part of Postern again, in the way in which the command was installed.
 pub(crate) fn reinstall(machine: &Machine, package: DebianPackage) -> String {
-    let list = machine.read(LIST).unwrap_or_default();
-    match list.lines().any(|line| line == COMMAND) {
+    match machine.exists(LICENCES) {
         true => format!("apt-get install --reinstall {}", package.name()),
         false => "run packaging/install again".to_owned(),
     }
@@ -43,10 +42,10 @@ mod tests {
         let machine = Machine::at(folder.path());
         let by_script = "run packaging/install again";
         assert_eq!(reinstall(&machine, DebianPackage::Gate), by_script);
-        // a removed package leaves its configuration in the list
-        machine.write(LIST, "/.\n/etc/apparmor.d\n/etc/apparmor.d/posternd\n");
+        // what packaging/install installs there
+        machine.write("/usr/share/doc/postern/examples/pam.d/sshd", "");
         assert_eq!(reinstall(&machine, DebianPackage::Gate), by_script);
-        machine.write(LIST, "/.\n/usr/bin\n/usr/bin/postern\n");
+        machine.write(LICENCES, "");
         for (package, name) in [
             (DebianPackage::Module, "libpam-totp"),
             (DebianPackage::Command, "postern"),
@@ -61,7 +60,7 @@ mod tests {
 
     /// The names are those of the packages that are built.
     #[test]
-    fn the_packages_and_the_command_are_those_of_the_control_file() {
+    fn the_packages_are_those_of_the_control_file() {
         let control = include_str!("../../../packaging/debian/control");
         for package in [
             DebianPackage::Module,
@@ -71,7 +70,5 @@ mod tests {
             let line = format!("Package: {}", package.name());
             assert!(control.lines().any(|one| one == line), "{line}");
         }
-        let files = include_str!("../../../packaging/debian/postern.install");
-        assert!(files.lines().any(|line| line == "built/postern usr/bin"));
     }
 }

@@ -311,7 +311,7 @@ fn is_kept_from_its_first_setup_to_its_end(
         "header tokens are off, or were taken out"
     );
     let asked: Value = serde_json::from_str(&asked.body).expect("JSON");
-    let expected = json!({ "state": "code_required", "methods": ["app"], "preferred": "app", "digits": 6, "mail_to": null });
+    let expected = json!({ "state": "code_required", "methods": ["app"], "preferred": "app", "digits": 6, "mail_to": null, "needs_passkey": false });
     assert_eq!(asked, expected);
     program.is_refused("GET", "account", Value::Null, 401, "signed_out");
     program.is_refused(

@@ -105,7 +105,7 @@ fn a_place_that_is_not_empty_is_refused_and_keeps_what_it_has() {
             let mut transfer = other.begin();
             let copied = transfer.copy(&other.to.store, NOW);
             assert_contains(copied.unwrap_err().to_string(), "holds a store");
-            assert_eq!(database.number("SELECT version FROM store_version"), 7);
+            assert_eq!(database.number("SELECT version FROM store_version"), 8);
         }
         Engine::open(test.to.clone()).unwrap();
     }

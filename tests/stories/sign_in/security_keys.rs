@@ -118,7 +118,7 @@ fn sshd_refuses_a_security_key_that_has_not_verified_its_user() {
     assert_lacks(host.journal.rest(), "pam_totp(sshd:auth): not needed");
 }
 
-/// Without `verify-required` whoever holds the key is in: `postern check` says so, and who is
+/// Without `verify-required` anyone who holds the key is in: `postern check` says so, and who is
 /// concerned.
 #[test]
 #[ignore = "needs the test host: tests/run"]

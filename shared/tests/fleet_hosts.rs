@@ -515,7 +515,7 @@ fn a_users_own_process_on_a_host_counts_for_the_user_alone() {
 #[test]
 fn a_host_has_codes_mailed_only_where_the_policy_names_it() {
     let policy =
-        format!("{MAIL}[policy]\nmail_hosts = [\"%desk\"]\n[host_group]\ndesk = [\"web1\"]\n");
+        format!("{MAIL}[policy]\nmail_hosts = [\"%office\"]\n[host_group]\noffice = [\"web1\"]\n");
     let (mut test, _) = alice(&policy);
     has_mail(&mut test, "alice", "alice@example.com", NOW);
     let home = remote("192.0.2.7");

@@ -8,7 +8,7 @@ use crate::terminal::output::counted;
 use postern_shared::config::Config;
 use postern_shared::config::file::{self, ConfigError};
 use postern_shared::config::gate::{ListenAddress, TlsConfig};
-use postern_shared::system::clock;
+use postern_shared::system::clock::{self, Timestamp};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::CertifiedKey;
@@ -210,23 +210,8 @@ fn time(tag: u8, text: &[u8]) -> Option<u64> {
     };
     let part = |at: usize| rest.get(at..at + 2)?.parse::<u64>().ok();
     let (month, day) = (part(0)?, part(2)?);
-    let seconds = part(4)? * 3600 + part(6)? * 60 + part(8)?;
-    if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    Some(days_since_1970(year, month, day) * 86_400 + seconds)
-}
-
-/// Returns the days of the Gregorian calendar, counted in years that begin in March.
-fn days_since_1970(year: u64, month: u64, day: u64) -> u64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
-    let leaps = year / 4 - year / 100 + year / 400;
-    // 719468: days from 1 March of year 0 to 1970
-    (year * 365 + leaps + (month * 153 + 2) / 5 + day - 1).saturating_sub(719_468)
+    let clock = [part(4)?, part(6)?, part(8)?];
+    Timestamp::from_civil([year, month, day], clock).map(|time| time.0)
 }
 
 #[cfg(test)]
@@ -243,6 +228,8 @@ mod tests {
             b"Z",
             b"2402291200",
             b"249929120000Z",
+            b"230229120000Z",
+            b"240229240000Z",
             b"24\xff229120000Z",
             b"2402",
         ] {

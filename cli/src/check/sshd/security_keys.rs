@@ -9,8 +9,8 @@ use postern_shared::config::{Config, Exemption, MethodEntry};
 const REMEDY: &str = "set PubkeyAuthOptions verify-required, and reload ssh";
 
 impl SshdFacts {
-    /// Returns a fault if a security key alone grants access, whoever holds it: its PIN is the other
-    /// factor, and sshd asks for it only with `verify-required`. `None` if the policy asks for a
+    /// Returns a fault if a security key alone grants access to anyone who holds it: its PIN is the
+    /// other factor, and sshd asks for it only with `verify-required`. `None` if the policy asks for a
     /// code after a security key, too.
     pub(crate) fn security_key_finding(&self, config: &Config) -> Option<Finding> {
         let exemptions = config.policy.exempt.iter();

@@ -198,7 +198,7 @@ fn a_passkey_of_another_account_or_algorithm_verifies_nothing() {
 
 #[test]
 fn user_verification_is_demanded_where_it_is_required() {
-    // Section 16.2's authenticator verified nobody.
+    // Section 16.2's authenticator did not verify its user.
     assert_eq!(
         refused(&NONE_ES256, |c| c.requires_user_verification = true),
         PasskeyRefusal::UserVerification

@@ -1,7 +1,7 @@
 //! A connection of this host to a server of its fleet, to see whether the server accepts it.
 
 use postern_shared::config::ServerUrl;
-use postern_shared::fleet::connection::FleetConnection;
+use postern_shared::protocol::fleet::connection::FleetConnection;
 use postern_shared::protocol::fleet::{HostGreeting, HostStanding};
 use postern_shared::protocol::receive;
 use rustls::ClientConfig;

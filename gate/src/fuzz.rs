@@ -16,8 +16,8 @@ use hyper::{HeaderMap, Method, Uri};
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::{TokenKeys, Vault};
-use postern_shared::network::address::Address;
-use postern_shared::network::web_address::split_url;
+use postern_shared::system::network::address::Address;
+use postern_shared::system::network::web_address::split_url;
 use postern_shared::token::session::{SecondFactorMethod, Session, SessionId};
 use std::sync::LazyLock;
 

@@ -10,8 +10,8 @@ use postern_shared::credential::break_glass_code::{BreakGlassCode, BreakGlassHas
 use postern_shared::crypto::fleet_authority::{HostKey, HostPublicKey};
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::OfflineReply;
-use postern_shared::fleet::break_glass::{OfflineAccess, OfflineMethod, codes_digest};
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
+use postern_shared::verify::break_glass::{OfflineAccess, OfflineMethod, codes_digest};
 use test_store::{NOW, TestStore, assert_contains};
 
 struct JoinedTest {

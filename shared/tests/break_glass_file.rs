@@ -4,11 +4,11 @@
 use postern_shared::account::name::Service;
 use postern_shared::credential::break_glass_code::BreakGlassHash;
 use postern_shared::crypto::host_key::{HostSealKey, HostSealPurpose};
-use postern_shared::fleet::break_glass::{
+use postern_shared::store::sealed_file::{FileState, OfflineFile};
+use postern_shared::system::clock::Timestamp;
+use postern_shared::verify::break_glass::{
     OfflineAccess, OfflineGrant, OfflineMethod, OfflineRefusal, OfflineState,
 };
-use postern_shared::fleet::sealed_file::{FileState, OfflineFile};
-use postern_shared::system::clock::Timestamp;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;

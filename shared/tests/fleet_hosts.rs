@@ -19,9 +19,9 @@ use postern_shared::engine::{
     AdministrationError, Engine, EngineError, HostError, MailRequest, MarkRefusal, PamContext,
     PamVerification, PromptEnrollment, Requester,
 };
-use postern_shared::fleet::connection::FleetConnection;
-use postern_shared::fleet::tls;
 use postern_shared::policy::requirement::Requirement;
+use postern_shared::protocol::fleet::connection::FleetConnection;
+use postern_shared::protocol::fleet::tls;
 use postern_shared::store::{ConversationCounts, HostActivity, HostRecord};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::system::process::{HostProcess, TransactionId, UnidentifiedProcess};

@@ -11,9 +11,9 @@ use postern_shared::engine::{
     AdministrationError, AdministratorStatus, AfterCode, AfterPassword, BrowserContext,
     OpenedSession, Principal, ShownSecret, TrustRequest,
 };
-use postern_shared::network::address::Address;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::system::clock::Timestamp;
+use postern_shared::system::network::address::Address;
 use postern_shared::verify::origin::Origin;
 use test_store::{NOW, PASSWORD, TestStore, alice_at_the_web, code_at, name, password, remote};
 

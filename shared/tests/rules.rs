@@ -12,10 +12,10 @@ use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, CodeSkipped, OpenedSession, RequestedPage,
     TrustRequest,
 };
-use postern_shared::network::address::Address;
 use postern_shared::policy::requirement::Requirement;
 use postern_shared::policy::rule::{RuleReason, RuleRequest};
 use postern_shared::policy::session_groups::RequestedGroups;
+use postern_shared::system::network::address::Address;
 use postern_shared::token::LoginToken;
 use postern_shared::token::session::{SecondFactorMethod, Session};
 use test_store::{

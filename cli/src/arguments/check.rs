@@ -5,7 +5,7 @@ use crate::check::profile::Profile;
 use crate::check::url::CheckedUrl;
 use clap::{Args, ValueHint};
 use postern_shared::account::name::UserName;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

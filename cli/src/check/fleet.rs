@@ -4,9 +4,9 @@ use crate::check::finding::Finding;
 use crate::check::machine::Machine;
 use crate::fleet::ask_standing;
 use postern_shared::config::Config;
-use postern_shared::fleet::files::{HostFiles, RENEWED};
-use postern_shared::fleet::tls;
 use postern_shared::protocol::fleet::HostStanding;
+use postern_shared::protocol::fleet::files::{HostFiles, RENEWED};
+use postern_shared::protocol::fleet::tls;
 use std::path::Path;
 
 const SUBJECT: &str = "fleet";

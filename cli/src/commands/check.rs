@@ -13,9 +13,9 @@ use postern_shared::config::gate::rule::RuleAccess;
 use postern_shared::config::{Config, file};
 use postern_shared::credential::scope::Method;
 use postern_shared::engine::SERVICE;
-use postern_shared::network::web_address::split_url;
 use postern_shared::policy::requirement::Requirement;
 use postern_shared::policy::rule::{RuleDecision, RuleRequest, evaluate_rules};
+use postern_shared::system::network::web_address::split_url;
 use serde_json::json;
 
 pub(super) fn run(run: Invocation<'_>, what: &CheckArguments) -> CommandResult {

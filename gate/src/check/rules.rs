@@ -7,12 +7,12 @@ use postern_shared::account::name::{Group, UserName};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::gate::rule::RuleAccess;
 use postern_shared::engine::{RequestedPage, SERVICE};
-use postern_shared::network::address::Address;
-use postern_shared::network::web_address::split_url;
 use postern_shared::policy::groups::{PersonGroups, UnresolvedGroup};
 use postern_shared::policy::requirement::PolicySubject;
 use postern_shared::policy::rule::{RuleDecision, RuleReason, RuleRequest, RuleUser};
 use postern_shared::system::clock::Timestamp;
+use postern_shared::system::network::address::Address;
+use postern_shared::system::network::web_address::split_url;
 use postern_shared::token::session::{OutdatedProof, SecondFactorMethod, Session};
 use postern_shared::verify::app_password::FoundAppPassword;
 

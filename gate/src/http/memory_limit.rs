@@ -9,7 +9,7 @@ use super::body::MAX_BODY;
 use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use hyper::{HeaderMap, Request};
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -10,11 +10,11 @@ use crate::observe::metrics::METRICS;
 use postern_shared::account::name::UserName;
 use postern_shared::config::Config;
 use postern_shared::engine::{AdministrationError, Engine, EngineError};
-use postern_shared::network::address::Address;
 use postern_shared::store;
 use postern_shared::system::admission::{
     Admission, AdmissionClass, AdmissionLimits, AdmissionRefusal, ClassLimits,
 };
+use postern_shared::system::network::address::Address;
 use postern_shared::token::session::{SecondFactorMethod, Session};
 use std::fmt;
 use std::sync::{Arc, Mutex};

@@ -5,7 +5,7 @@
 use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 
 pub(super) static METHOD: HeaderName = HeaderName::from_static("request_method");
 pub(super) static SCHEME: HeaderName = HeaderName::from_static("request_scheme");

@@ -7,7 +7,7 @@
 use super::original_request::{CheckRequest, ContractError, OriginalRequest};
 use super::{envoy, forwarded, nginx};
 use hyper::HeaderMap;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 
 pub(crate) const AUTH_REQUEST: &str = "/api/authz/auth-request";
 pub(crate) const FORWARD_AUTH: &str = "/api/authz/forward-auth";

@@ -5,7 +5,7 @@ use super::original_request::{CheckRequest, ContractError, OriginalRequest};
 use super::{apache, authelia, envoy, forwarded, nginx};
 use hyper::HeaderMap;
 use postern_shared::config::gate::ProxyKind;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 
 /// Reads the original request from a check.
 pub(crate) fn parse_check<'a>(

@@ -8,7 +8,7 @@ use super::forwarded::{parse_client_address, require_https};
 use super::original_request::{CheckRequest, ContractError, OriginalRequest, client_value};
 use hyper::header::HeaderName;
 use hyper::http::uri::{Authority, PathAndQuery};
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 
 /// Prefix of the path, as the sample sets it.
 pub(super) const PREFIX: &str = "/check/envoy";

@@ -4,7 +4,7 @@
 use super::original_request::{ContractError, OriginalRequest, client_value, proxy_value};
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 
 static METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 static PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -5,7 +5,7 @@ use super::original_request::{ContractError, OriginalRequest, client_value, prox
 use hyper::HeaderMap;
 use hyper::header::HeaderName;
 use memchr::memchr;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 
 static URL: HeaderName = HeaderName::from_static("x-original-url");
 static METHOD: HeaderName = HeaderName::from_static("x-original-method");

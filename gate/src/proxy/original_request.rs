@@ -6,8 +6,8 @@
 use crate::http::header_fields;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Uri};
-use postern_shared::network::address::Address;
-use postern_shared::network::web_address::normalize_host;
+use postern_shared::system::network::address::Address;
+use postern_shared::system::network::web_address::normalize_host;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 

@@ -12,7 +12,7 @@ use postern_shared::config::ProxySecrets;
 use postern_shared::config::gate::{
     GateConfig, IdentityHeader, ProxyKind, ProxyPeer, TrustedProxy,
 };
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use std::fmt;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;

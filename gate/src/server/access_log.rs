@@ -9,7 +9,7 @@ use hyper::StatusCode;
 use hyper::http::request::Parts;
 use postern_shared::account::name::UserName;
 use postern_shared::config::gate::GateUrl;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use std::time::Duration;
 
 /// Longest text that a client chose, in characters.

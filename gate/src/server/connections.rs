@@ -10,7 +10,7 @@ use hyper::body::Body;
 use hyper::{Request, Version};
 use hyper_util::server::graceful::GracefulConnection;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;

@@ -6,7 +6,7 @@ use super::sockets::{ActivatedSockets, Socket};
 use arc_swap::ArcSwap;
 use nix::unistd::Group;
 use postern_shared::config::gate::{ListenAddress, TlsConfig};
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;

@@ -28,7 +28,7 @@ use hyper::http::uri::Authority;
 use hyper::{HeaderMap, Request, StatusCode};
 use postern_shared::config::gate::ProxyKind;
 use postern_shared::engine::SERVICE;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ use crate::live::store_pool::PoolError;
 use crate::observe::metrics::METRICS;
 use askama::Template;
 use hyper::StatusCode;
-use postern_shared::network::web_address;
+use postern_shared::system::network::web_address;
 
 /// Renders a notice. `link` is the path and the text of the button below it.
 pub(crate) fn render_notice(

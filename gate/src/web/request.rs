@@ -25,8 +25,8 @@ use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::engine::{
     AdministrationError, BrowserContext, Engine, EnrollmentToken, LoginError, SERVICE,
 };
-use postern_shared::network::address::Address;
 use postern_shared::system::clock::{self, Timestamp};
+use postern_shared::system::network::address::Address;
 use postern_shared::token::LoginToken;
 use postern_shared::token::session::Session;
 use postern_shared::verify::origin::Origin;

@@ -2,12 +2,12 @@
 //!
 //! MUST NOT send a password to a helper that is not root's.
 
-use postern_shared::network::local_stream::LocalStream;
 use postern_shared::protocol::host_password::{
     GREETING, HostPasswordReply, HostPasswordRequest, LONGEST_WORD, QUEUE_TIMEOUT, REQUEST_LIMITS,
     SOCKET, VERIFY_TIMEOUT,
 };
 use postern_shared::system::admission::{Admission, AdmissionRefusal};
+use postern_shared::system::network::local_stream::LocalStream;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -13,12 +13,12 @@ use postern_shared::account::name::{Service, UserName};
 use postern_shared::credential::break_glass_code::BreakGlassCode;
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::engine::messages;
-use postern_shared::fleet::break_glass::{
-    OfflineAccess, OfflineMethod, OfflineRefusal, OfflineState,
-};
 use postern_shared::protocol::{Denial, Echo, PamFunction, PamFunctionResult, Severity};
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::system::process::TransactionId;
+use postern_shared::verify::break_glass::{
+    OfflineAccess, OfflineMethod, OfflineRefusal, OfflineState,
+};
 use std::os::unix::net::UnixStream;
 
 /// Prompts of a conversation, and of one after too many wrong codes.

@@ -4,12 +4,12 @@
 use postern_shared::account::name::{Service, UserName};
 use postern_shared::config::FleetConfig;
 use postern_shared::crypto::host_key::{HostSealKey, HostSealPurpose};
-use postern_shared::fleet::break_glass::{OfflineRefusal, OfflineState};
-use postern_shared::fleet::files::{HostFiles, RENEWED};
-use postern_shared::fleet::sealed_file::{FileState, LockedFile, OFFLINE_STATE, OfflineFile};
 use postern_shared::protocol::PamTransaction;
+use postern_shared::protocol::fleet::files::{HostFiles, RENEWED};
+use postern_shared::store::sealed_file::{FileState, LockedFile, OFFLINE_STATE, OfflineFile};
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::system::process::TransactionId;
+use postern_shared::verify::break_glass::{OfflineRefusal, OfflineState};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 

@@ -7,11 +7,11 @@ use super::offline_files::OfflineFiles;
 use super::servers::ServerConnection;
 use crate::daemon::log::log;
 use postern_shared::config::FleetConfig;
-use postern_shared::fleet::break_glass::{OfflineGrant, OfflineState};
-use postern_shared::fleet::sealed_file::FileState;
 use postern_shared::protocol::break_glass::MOST_REPORTED;
 use postern_shared::protocol::fleet::{BREAK_GLASS_VERSION, HostRequest, ServerReply};
 use postern_shared::protocol::{receive, send};
+use postern_shared::store::sealed_file::FileState;
+use postern_shared::verify::break_glass::{OfflineGrant, OfflineState};
 
 /// Reports, and takes over what the server grants.
 ///

@@ -9,9 +9,9 @@ use crate::daemon::configuration::CONFIGURATION;
 use crate::daemon::drain::CONNECTIONS;
 use crate::daemon::log::log;
 use postern_shared::config::{FleetConfig, ServerUrl};
-use postern_shared::fleet::connection::FleetConnection;
-use postern_shared::fleet::files::{self, HostFiles, RENEWED};
-use postern_shared::fleet::tls;
+use postern_shared::protocol::fleet::connection::FleetConnection;
+use postern_shared::protocol::fleet::files::{self, HostFiles, RENEWED};
+use postern_shared::protocol::fleet::tls;
 use postern_shared::protocol::fleet::{
     FLEET_VERSIONS, HostGreeting, HostRequest, HostStanding, RELEASE_VERSION, ReleaseName,
     ServerReply, newest_common_version,

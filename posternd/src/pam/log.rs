@@ -9,8 +9,8 @@
 use super::host::PamHost;
 use super::user;
 use postern_shared::account::name::{Service, UserName};
-use postern_shared::network::address::Address;
 use postern_shared::protocol::Severity;
+use postern_shared::system::network::address::Address;
 use std::fmt::Display;
 
 /// The client, the service and the user of a log line.

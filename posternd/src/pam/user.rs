@@ -6,8 +6,8 @@ use super::host::{PamHost, PamItem};
 use nix::errno::Errno;
 use postern_shared::account::name::{NameError, Service, UserName, is_plain_name};
 use postern_shared::credential::completed_methods::CompletedMethods;
-use postern_shared::network::address::Address;
 use postern_shared::system::name_service;
+use postern_shared::system::network::address::Address;
 use postern_shared::verify::origin::Origin;
 use std::fmt;
 

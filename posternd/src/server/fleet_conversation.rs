@@ -13,7 +13,7 @@ use crate::workers::origin::ClientOrigin;
 use postern_shared::account::host::JoinedHost;
 use postern_shared::account::name::UserName;
 use postern_shared::engine::set_wait_callback;
-use postern_shared::fleet::connection::FleetConnection;
+use postern_shared::protocol::fleet::connection::FleetConnection;
 use postern_shared::protocol::fleet::{LookedUpUser, RelayedConversation};
 use postern_shared::protocol::{
     DecodeError, Denial, FrameError, Instruction, PamFunctionResult, PamTransaction, send,

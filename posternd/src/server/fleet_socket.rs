@@ -20,9 +20,8 @@ use postern_shared::account::host::JoinedHost;
 use postern_shared::config::{Config, FleetListener};
 use postern_shared::crypto::fleet_authority::HostPublicKey;
 use postern_shared::engine::{Engine, HostError};
-use postern_shared::fleet::break_glass::OfflineAccess;
-use postern_shared::fleet::connection::FleetConnection;
-use postern_shared::fleet::tls;
+use postern_shared::protocol::fleet::connection::FleetConnection;
+use postern_shared::protocol::fleet::tls;
 use postern_shared::protocol::fleet::{
     FLEET_VERSIONS, HostGreeting, HostRequest, HostStanding, ServerReply,
 };
@@ -31,6 +30,7 @@ use postern_shared::store::{HostActivity, HostRecord};
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::system::thread_pool::ThreadPool;
+use postern_shared::verify::break_glass::OfflineAccess;
 use rustls::ServerConfig;
 use std::fmt;
 use std::io;

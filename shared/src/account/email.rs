@@ -1,7 +1,7 @@
 //! E-mail addresses of accounts: plain ASCII addresses that every mail server accepts.
 //! Refuses every text that could be read as a header, an option or a second address.
 
-use crate::network::web_address::is_host;
+use crate::system::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

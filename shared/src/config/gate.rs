@@ -19,8 +19,8 @@ use rule::GateRule;
 use super::AbsolutePath;
 use super::value::Duration;
 use crate::credential::scope::{ScopeName, WebScope};
-use crate::network::address::{Address, Network};
-use crate::network::web_address::{WebPath, is_host};
+use crate::system::network::address::{Address, Network};
+use crate::system::network::web_address::{WebPath, is_host};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use super::fleet::HostList;
 use super::value::Duration;
 use crate::account::name::UserName;
 use crate::credential::completed_methods::{SshKeyFingerprint, SshMethod};
-use crate::network::address::Network;
+use crate::system::network::address::Network;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 

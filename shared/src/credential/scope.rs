@@ -8,7 +8,7 @@
 //! - `NAME`, declared in postern.toml as `[gate.scope.NAME]`
 
 use crate::account::name::Label;
-use crate::network::web_address::{AmbiguousPath, WebHost, WebPath};
+use crate::system::network::web_address::{AmbiguousPath, WebHost, WebPath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

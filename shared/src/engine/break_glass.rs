@@ -10,9 +10,9 @@ use crate::account::host::{HostName, JoinedHost};
 use crate::credential::break_glass_code::{BreakGlassCode, BreakGlassHash};
 use crate::engine::Hosts;
 use crate::engine::transaction::EngineTransaction;
-use crate::fleet::break_glass::{OfflineAccess, OfflineGrant, OfflineMethod, codes_digest};
 use crate::store::{BreakGlassRecord, Intent};
 use crate::system::clock::Timestamp;
+use crate::verify::break_glass::{OfflineAccess, OfflineGrant, OfflineMethod, codes_digest};
 
 /// The beginning of the cause of an access by a code, in the audit log.
 const BREAK_GLASS_CAUSE: &str = "break-glass";

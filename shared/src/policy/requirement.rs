@@ -11,8 +11,8 @@ use crate::config::{
     Exemption, MethodCondition, MethodEntry, PolicyConfig, RequiredAccounts, SelfEnroll,
 };
 use crate::credential::completed_methods::{CompletedFactor, CompletedMethods, SshKey, SshMethod};
-use crate::network::address::Address;
 use crate::system::clock::Timestamp;
+use crate::system::network::address::Address;
 
 /// The user and the circumstances of one authentication.
 pub struct PolicySubject<'a> {

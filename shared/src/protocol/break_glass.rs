@@ -4,9 +4,9 @@ use super::codec::{DecodeError, Decoder, Encoder};
 use crate::account::name::{self, Service, UserName};
 use crate::credential::break_glass_code::BreakGlassHash;
 use crate::credential::completed_methods::SshKeyFingerprint;
-use crate::fleet::break_glass::{OfflineAccess, OfflineGrant, OfflineMethod, most_codes};
-use crate::network::address::Address;
 use crate::system::clock::Timestamp;
+use crate::system::network::address::Address;
+use crate::verify::break_glass::{OfflineAccess, OfflineGrant, OfflineMethod, most_codes};
 
 /// Most uses in a frame.
 pub const MOST_REPORTED: usize = 32;

@@ -8,7 +8,7 @@ use super::{
     CommandReply, FrameError, Greeting, GreetingState, Opening, PAM_SOCKET, common_version,
     receive, send, wire,
 };
-use crate::network::local_stream::{LocalStream, NotRoot};
+use crate::system::network::local_stream::{LocalStream, NotRoot};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fmt, io};

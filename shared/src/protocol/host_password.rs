@@ -6,8 +6,8 @@
 //! The reply says whether the password is right, and MUST NOT say why it is not.
 
 use crate::account::name::{self, UserName};
-use crate::network::address::Address;
 use crate::system::admission::{AdmissionClass, AdmissionLimits, ClassLimits};
+use crate::system::network::address::Address;
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;

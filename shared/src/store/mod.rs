@@ -10,6 +10,7 @@
 //! - `postgres`: connections, locks, and the SQL where the two databases differ.
 //! - `table`: tables and columns of the schema.
 //! - `transfer`: a store that is moved from one database to the other.
+//! - `sealed_file`: what a host of a fleet keeps while no server answers.
 //!
 //! MUST NOT expose a type of the database library.
 
@@ -19,6 +20,7 @@ mod error;
 mod open;
 mod postgres;
 mod records;
+pub mod sealed_file;
 mod sqlite;
 mod table;
 mod transaction;

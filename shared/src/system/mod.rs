@@ -6,6 +6,7 @@
 pub mod admission;
 pub mod clock;
 pub mod name_service;
+pub mod network;
 pub mod pam_service;
 pub mod process;
 pub mod thread_pool;

@@ -173,8 +173,8 @@ impl CompletedFactors {
 mod tests {
     use super::*;
     use crate::credential::completed_methods::CompletedMethods;
-    use crate::network::address::Address;
     use crate::policy::groups::PersonGroups;
+    use crate::system::network::address::Address;
 
     /// Only the proof that the rule asks for counts, and a trusted browser proves no code.
     #[test]

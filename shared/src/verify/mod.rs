@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod app_password;
+pub mod break_glass;
 mod counter_window;
 pub mod decision;
 mod grace_period;

@@ -4,7 +4,7 @@
 use crate::account::host::JoinedHost;
 use crate::account::name::is_plain_name;
 use crate::credential::completed_methods::{CompletedMethods, SshKey};
-use crate::network::address::Address;
+use crate::system::network::address::Address;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;

@@ -2,7 +2,7 @@
 //! attacker who guesses from one cannot use up the tries of the owner in another.
 
 use crate::credential::completed_methods::SshKey;
-use crate::network::address::Address;
+use crate::system::network::address::Address;
 
 /// Prefix of the store key of each [`ThrottleScope::VerifiedKey`], before a blank.
 pub(crate) const KEY_PREFIX: &str = "key";

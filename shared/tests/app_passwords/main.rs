@@ -17,9 +17,9 @@ use postern_shared::engine::{
     AdministrationError, AppPasswordError, AppPasswordsAfter, Engine, EngineError, KnownRevisions,
     RevocationUpdate, VerificationRequest,
 };
-use postern_shared::network::address::Address;
 use postern_shared::store::{KeyBound, StoreError};
 use postern_shared::system::clock::Timestamp;
+use postern_shared::system::network::address::Address;
 use postern_shared::verify::decision::{AppPasswordRefusal, Refusal};
 use postern_shared::verify::origin::Origin;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 #[test]
 fn an_address_has_no_more_rows_than_fill_its_count() {
     let (mut test, _) = alice("");
-    let address = postern_shared::network::address::Address::parse("198.51.100.7").unwrap();
+    let address = postern_shared::system::network::address::Address::parse("198.51.100.7").unwrap();
     for minute in 0..3 {
         let wrong = vec![(address, NOW.plus(60 * minute)); 500];
         test.app_passwords()

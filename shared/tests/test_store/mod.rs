@@ -18,9 +18,9 @@ use postern_shared::engine::{
     AfterCode, AfterPassword, BrowserContext, Engine, MailMessage, OpenedSession, TrustRequest,
     VerificationRequest, VerifiedAttempt,
 };
-use postern_shared::network::address::Address;
 use postern_shared::store::{BrowserRecord, SessionRecord};
 use postern_shared::system::clock::Timestamp;
+use postern_shared::system::network::address::Address;
 use postern_shared::token::session::Session;
 use postern_shared::verify::decision::Refusal;
 use postern_shared::verify::origin::Origin;

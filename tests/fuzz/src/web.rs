@@ -2,7 +2,9 @@
 
 use postern_shared::account::email::EmailAddress;
 use postern_shared::credential::scope::{AppPasswordScope, NamedScopes, ScopeTerm, WebRequest};
-use postern_shared::network::web_address::{WebHost, WebPath, is_host, normalize_host, split_url};
+use postern_shared::system::network::web_address::{
+    WebHost, WebPath, is_host, normalize_host, split_url,
+};
 
 /// Parses a text as a host, a path, a URL and an e-mail address. Returns whether any of them is
 /// valid.

@@ -1,11 +1,11 @@
 //! The root helper of the gate, with the real PAM: which requests it answers, which it refuses, and
 //! which faults it survives.
 
-use postern_shared::network::address::Address;
 use postern_shared::protocol::host_password::{
     Candidate, HostPasswordReply, HostPasswordRequest, SOCKET,
 };
 use postern_shared::system::admission::AdmissionClass;
+use postern_shared::system::network::address::Address;
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Origins (RFC 6454) and the URLs below them: the application that is checked, and the pages of
 //! the gate before it.
 
-use postern_shared::network::web_address::is_host;
+use postern_shared::system::network::web_address::is_host;
 use std::fmt;
 
 /// Longest URL that is accepted, in bytes. A redirect holds the requested URL, encoded.

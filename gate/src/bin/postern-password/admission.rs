@@ -97,8 +97,8 @@ impl HelperAdmission {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use postern_shared::network::address::Address;
     use postern_shared::protocol::host_password::Candidate;
+    use postern_shared::system::network::address::Address;
 
     fn request(name: &str, address: &str, class: AdmissionClass) -> HostPasswordRequest {
         let password = Candidate::from_input(b"secret").unwrap();

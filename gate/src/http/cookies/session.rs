@@ -7,7 +7,7 @@ use super::{MAX_SESSION_COOKIES, ScannedCookies, scan_cookies};
 use crate::observe::log;
 use postern_shared::account::name::UserName;
 use postern_shared::engine::SERVICE;
-use postern_shared::network::address::Address;
+use postern_shared::system::network::address::Address;
 use postern_shared::token::session::Session;
 use smallvec::SmallVec;
 use std::borrow::Borrow;

@@ -182,5 +182,5 @@ pub(crate) struct SessionsPage<'a> {
 }
 
 fn browser(agent: impl AsRef<str>) -> String {
-    postern_shared::network::user_agent::name(agent.as_ref())
+    postern_shared::system::network::user_agent::name(agent.as_ref())
 }

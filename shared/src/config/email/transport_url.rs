@@ -1,7 +1,7 @@
 //! `email.smtp_url` and `email.webhook_url`: where mail is sent.
 //! Refuses a URL that contains a password, and a connection without TLS to anything but loopback.
 
-use crate::network::web_address::is_host;
+use crate::system::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 
 /// Protection of the connection to the mail server.

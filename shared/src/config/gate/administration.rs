@@ -5,7 +5,7 @@ use super::GateUrl;
 use crate::config::AbsolutePath;
 use crate::config::check::Conflict;
 use crate::config::secret_file::SystemdCredential;
-use crate::network::address::{Address, Network};
+use crate::system::network::address::{Address, Network};
 use serde::{Deserialize, Serialize};
 
 /// The table `[gate.administration]` of postern.toml.

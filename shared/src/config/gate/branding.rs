@@ -4,7 +4,7 @@
 use crate::account::email::EmailAddress;
 use crate::config::AbsolutePath;
 use crate::config::value::SingleLine;
-use crate::network::web_address::is_host;
+use crate::system::network::web_address::is_host;
 use serde::{Deserialize, Serialize};
 
 /// The table `[gate.branding]` of postern.toml.

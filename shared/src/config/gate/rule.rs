@@ -4,8 +4,8 @@
 use crate::account::name::{Group, UserName};
 use crate::config::value::Duration;
 use crate::credential::scope::Method;
-use crate::network::address::Network;
-use crate::network::web_address::{WebHost, WebPath};
+use crate::system::network::address::Network;
+use crate::system::network::web_address::{WebHost, WebPath};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use std::fmt;

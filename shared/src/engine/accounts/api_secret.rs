@@ -4,9 +4,9 @@
 use crate::engine::transaction::EngineTransaction;
 use crate::engine::verify::bucket::{address_failures, address_wait};
 use crate::engine::{Accounts, EngineError};
-use crate::network::address::Address;
 use crate::store::{Intent, StoreError};
 use crate::system::clock::Timestamp;
+use crate::system::network::address::Address;
 
 /// Result of comparing what a program sent with the API secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,11 @@ use crate::account::second_factor::Enrolled;
 use crate::config::Config;
 use crate::config::gate::FirstFactorSource;
 use crate::engine::{Login, PolicyError, SERVICE};
-use crate::network::address::Address;
 use crate::policy::groups::{self, GroupsError, NamedGroups, PersonGroups};
 use crate::policy::requirement::{PolicySubject, Requirement};
 use crate::policy::rule::{self, RuleDecision, RuleRequest, RuleUser};
 use crate::policy::session_groups::{RequestedGroups, SessionGroups};
+use crate::system::network::address::Address;
 use crate::token::session::LONGEST_GROUPS;
 
 /// Host groups of one account; empty where no configuration key asks for them.

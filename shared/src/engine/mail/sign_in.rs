@@ -15,10 +15,10 @@ use crate::engine::{
     AdministrationError, AfterLogin, AppPasswordsAfter, BrowserContext, Engine, EngineError, Mail,
     Principal, Sessions,
 };
-use crate::network::address::Address;
-use crate::network::user_agent;
 use crate::store::{Intent, LoginTokenState, StoreError};
 use crate::system::clock::Timestamp;
+use crate::system::network::address::Address;
+use crate::system::network::user_agent;
 use crate::token::EndSessionsToken;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;

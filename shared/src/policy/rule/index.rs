@@ -6,7 +6,7 @@
 
 use super::{RuleDecision, RuleRequest, RuleUser, decide};
 use crate::config::gate::rule::{GateRule, HostPattern};
-use crate::network::web_address;
+use crate::system::network::web_address;
 use std::collections::HashMap;
 
 /// Positions of rules, from 0 in ascending order.

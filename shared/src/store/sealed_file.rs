@@ -10,9 +10,9 @@
 //!
 //! MUST NOT return a state that does not agree with the anchor as one in force.
 
-use super::break_glass::OfflineState;
 use crate::crypto::host_key::HostSealKey;
 use crate::system::trusted_file::{Existing, FileError, write_atomically};
+use crate::verify::break_glass::OfflineState;
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::sys::stat::futimens;

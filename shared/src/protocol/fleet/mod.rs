@@ -3,7 +3,15 @@
 //! instructions, as a module gets them, and ends with [`super::Instruction::End`]; every other request
 //! by one [`ServerReply`].
 //!
-//! MUST NOT name the host in a frame: the server knows it by its certificate.
+//! TLS is version 1.3, and both sides show certificates of the fleet's authority (`tls`,
+//! `connection`); `files` are those of a host.
+//!
+//! MUST NOT name the host in a frame: the server knows it by its certificate. MUST NOT trust any other
+//! authority, and MUST NOT send anything before the server is verified.
+
+pub mod connection;
+pub mod files;
+pub mod tls;
 
 use super::break_glass::{REPORT_BYTES, decode_grant, decode_uses, encode_grant, encode_uses};
 use super::codec::{DecodeError, Decoder, Encoder};
@@ -11,10 +19,10 @@ use super::frame::{Frame, FrameError};
 use super::opening::{PamTransaction, decode_id};
 pub use super::release::ReleaseName;
 use crate::account::name;
-use crate::fleet::break_glass::{OfflineAccess, OfflineGrant};
 use crate::policy::groups::GroupMembership;
 use crate::system::clock::Timestamp;
 use crate::system::process::TransactionId;
+use crate::verify::break_glass::{OfflineAccess, OfflineGrant};
 use std::fmt;
 use zeroize::Zeroizing;
 

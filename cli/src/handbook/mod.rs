@@ -4,14 +4,14 @@
 
 mod blocks;
 mod command_lines;
-#[path = "../../shared/tests/shipped/generated.rs"]
+#[path = "../../../shared/tests/shipped/generated.rs"]
 mod generated;
 mod links;
 mod manual_pages;
 mod metrics;
 mod reference;
 mod standards;
-#[path = "../../shared/tests/shipped/test_names.rs"]
+#[path = "../../../shared/tests/shipped/test_names.rs"]
 mod test_names;
 
 use generated::checkout;

@@ -1,13 +1,13 @@
 //! What a host may decide itself while no server answers: its break-glass codes, and whether security
 //! keys pass. A server has said so beforehand, and is told of each use when it answers again.
 //!
-//! MUST NOT accept a code whose use is not durable ([`super::sealed_file`]).
+//! MUST NOT accept a code whose use is not durable (`store::sealed_file`).
 
 use crate::account::name::{Service, UserName};
 use crate::credential::break_glass_code::{BreakGlassHash, MOST};
 use crate::credential::completed_methods::SshKeyFingerprint;
-use crate::network::address::Address;
 use crate::system::clock::Timestamp;
+use crate::system::network::address::Address;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -93,7 +93,7 @@ impl Default for OfflineState {
 
 impl OfflineState {
     /// Parses the text of the file.
-    pub(super) fn from_json(text: &[u8]) -> Option<OfflineState> {
+    pub(crate) fn from_json(text: &[u8]) -> Option<OfflineState> {
         let state: OfflineState = serde_json::from_slice(text).ok()?;
         let fits = state.codes.len() <= most_codes()
             && state.unreported.len() <= MOST_UNREPORTED + most_codes();

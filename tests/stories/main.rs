@@ -180,6 +180,7 @@ mod web {
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod passkey_codes;
     mod passkeys;
     mod preferences;
     mod proxy_identity;

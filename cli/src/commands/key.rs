@@ -147,6 +147,7 @@ fn describe(what: KeyBound) -> Renewed {
             "one_time_codes",
             Some("postern one-time-code"),
         ),
+        KeyBound::PasskeyCodes => ("passkey code", "passkey_codes", None),
         KeyBound::AppPasswords => (
             "app password",
             "app_passwords",

@@ -11,8 +11,8 @@ use crate::http::reply::{self, HttpReply, bare, bare_and_close};
 use crate::http::route_table::{Route, RouteTable};
 use crate::state::branding::SCRIPTS;
 use crate::web::account::{
-    app_passwords, authenticators, email, language, overview, passkeys, password, recovery_codes,
-    second_factor, sessions, show_confirmation,
+    app_passwords, authenticators, email, language, overview, passkey_code, passkeys, password,
+    recovery_codes, second_factor, sessions, show_confirmation,
 };
 use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
@@ -186,6 +186,8 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         form("passkeys", passkeys::submit_new_passkey).under(passkeys::show_passkeys_page),
         form("passkeys/register", passkeys::submit_registration).on("passkeys"),
         form("passkeys/rename", passkeys::submit_change).on("passkeys"),
+        form("passkeys/code", passkey_code::submit_passkey_code)
+            .under(passkey_code::show_passkey_code_page),
         form("passkeys/remove", passkeys::submit_removal).confirmed(passkeys::confirm_removal),
         form("recovery-codes", recovery_codes::submit_renewal)
             .confirmed(recovery_codes::confirm_renewal),

@@ -6,6 +6,7 @@ pub(crate) mod authenticators;
 pub(crate) mod email;
 pub(crate) mod language;
 pub(crate) mod overview;
+pub(crate) mod passkey_code;
 pub(crate) mod passkeys;
 pub(crate) mod password;
 pub(crate) mod recovery_codes;

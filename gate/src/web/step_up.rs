@@ -147,19 +147,22 @@ pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<
         password: request.site.gate().first_factor != FirstFactorSource::Header,
         code: facts.enrolled == Enrolled::Yes,
         next_code,
-        passkey: find_passkeys(request, session).await,
+        passkey: find_passkeys(request, session, PasskeyPurpose::StepUp).await,
     })
 }
 
-/// Returns the request to the passkeys of the session's account, if it has any. Where they cannot be
-/// read, the page asks for password and code.
-async fn find_passkeys(request: &RequestContext<'_>, session: Session) -> Option<PasskeyPrompt> {
+/// Returns the request to the passkeys of the session's account, if it has any whose authenticator
+/// verifies its user. `None` where they cannot be read: the page of a step-up asks for password and code.
+pub(crate) async fn find_passkeys(
+    request: &RequestContext<'_>,
+    session: Session,
+    purpose: PasskeyPurpose,
+) -> Option<PasskeyPrompt> {
     if !passkey::are_available(request) {
         return None;
     }
     let keys = request.site.revocation_cache.token_keys();
     let begun = run_act(request, session, move |engine, owner| {
-        let purpose = PasskeyPurpose::StepUp;
         engine
             .passkeys()
             .request_in_session(owner.session, purpose, owner.now)

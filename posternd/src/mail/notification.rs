@@ -82,6 +82,7 @@ fn headline(event: &AuditEvent) -> &'static str {
         EventKind::PasskeyAdded => "a passkey was added, with which someone can sign in",
         EventKind::PasskeyRemoved => "a passkey was removed",
         EventKind::PasskeyRenamed => "a passkey got another name",
+        EventKind::PasskeyCodeIssued => "a passkey has made a one-time code for a prompt",
         EventKind::RecoveryCodesReplaced => {
             "a new set of recovery codes was made, and earlier codes are no longer valid"
         }

@@ -81,6 +81,8 @@ pub enum EventKind {
     PasskeyAdded,
     PasskeyRenamed,
     PasskeyRemoved,
+    /// A passkey has made a one-time code for PAM prompts.
+    PasskeyCodeIssued,
     RecoveryCodesReplaced,
     OneTimeCodeIssued,
     OneTimeCodeCancelled,
@@ -133,7 +135,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 42] = [
+    pub const ALL: [EventKind; 43] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -149,6 +151,7 @@ impl EventKind {
         EventKind::PasskeyAdded,
         EventKind::PasskeyRenamed,
         EventKind::PasskeyRemoved,
+        EventKind::PasskeyCodeIssued,
         EventKind::RecoveryCodesReplaced,
         EventKind::OneTimeCodeIssued,
         EventKind::OneTimeCodeCancelled,
@@ -210,6 +213,7 @@ impl EventKind {
             EventKind::PasskeyAdded => "passkey-added",
             EventKind::PasskeyRenamed => "passkey-renamed",
             EventKind::PasskeyRemoved => "passkey-removed",
+            EventKind::PasskeyCodeIssued => "passkey-code-issued",
             EventKind::RecoveryCodesReplaced => "recovery-codes-replaced",
             EventKind::OneTimeCodeIssued => "one-time-code-issued",
             EventKind::OneTimeCodeCancelled => "one-time-code-cancelled",

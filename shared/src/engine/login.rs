@@ -15,6 +15,7 @@ pub(super) mod known_browser;
 pub(super) mod new_session;
 pub(super) mod next;
 pub(super) mod passkey;
+pub(super) mod passkey_code;
 pub(super) mod proof;
 pub(super) mod refresh;
 pub(super) mod step_up;

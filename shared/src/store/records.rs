@@ -318,6 +318,8 @@ pub enum KeyBound {
     RecoveryCodes,
     /// One-time codes that are not used and not expired.
     OneTimeCodes,
+    /// Codes for PAM prompts that passkeys have made, likewise.
+    PasskeyCodes,
     /// App passwords that are not expired.
     AppPasswords,
     MailedCodes,
@@ -326,10 +328,11 @@ pub enum KeyBound {
 }
 
 impl KeyBound {
-    pub const ALL: [KeyBound; 7] = [
+    pub const ALL: [KeyBound; 8] = [
         KeyBound::Password,
         KeyBound::RecoveryCodes,
         KeyBound::OneTimeCodes,
+        KeyBound::PasskeyCodes,
         KeyBound::AppPasswords,
         KeyBound::MailedCodes,
         KeyBound::Browsers,

@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 pub enum PasskeyPurpose {
     Registration,
     StepUp,
+    /// To make a one-time code for PAM prompts. A step-up of before does not suffice.
+    PamCode,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -47,7 +47,8 @@ impl StoredRecoveryCode {
     }
 }
 
-/// An administrator's one-time code as the store keeps it.
+/// A one-time code as the store keeps it: an administrator's, or one for PAM prompts that a passkey has
+/// made.
 #[derive(Clone, Copy, Debug)]
 pub struct StoredOneTimeCode {
     pub hash: OneTimeHash,
@@ -108,6 +109,9 @@ pub struct AccountCredentials {
     pub recovery_codes: Vec<StoredRecoveryCode>,
     /// The newest one-time code, also if it is used.
     pub one_time_code: Option<StoredOneTimeCode>,
+    /// The newest code that a passkey has made, also if it is used. Only a PAM conversation loads it:
+    /// elsewhere it is `None`, and no such code is right.
+    pub passkey_code: Option<StoredOneTimeCode>,
     /// Bucket of the attempt's phase and throttle scope.
     pub bucket: ThrottleBucket,
     /// Seconds until the attempt's address may try again. `None` if it may try now, if there is no
@@ -129,6 +133,7 @@ impl AccountCredentials {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
+            passkey_code: None,
             bucket: ThrottleBucket::default(),
             address_wait: None,
             host_wait: None,

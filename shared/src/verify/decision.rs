@@ -44,6 +44,8 @@ pub enum Consumed {
     Step(SecretFingerprint, Step),
     RecoveryCode(RecoveryHash),
     OneTimeCode,
+    /// The code for PAM prompts that a passkey has made.
+    PasskeyCode,
     MailedCode,
 }
 
@@ -253,22 +255,29 @@ fn decide_recovery_code(
     }
 }
 
-/// Compares an administrator's one-time code. Neither a delay nor a lock applies.
+/// Compares a one-time code with the administrator's, and with the one that a passkey has made.
+/// Neither a delay nor a lock applies.
 fn decide_one_time_code(
     account: &AccountCredentials,
     hash: Option<OneTimeHash>,
     now: Timestamp,
 ) -> Decision {
-    match account.one_time_code {
-        Some(stored) if account.enrolled == Enrolled::Yes && hash == Some(stored.hash) => {
-            match stored {
-                StoredOneTimeCode { used: true, .. } => {
-                    Decision::refuse_free(Refusal::Used { wait: 0 })
-                }
-                stored if stored.is_expired(now) => Decision::refuse_free(Refusal::CodeExpired),
-                _ => Decision::accept(Consumed::OneTimeCode),
+    let kept = [
+        (account.one_time_code, Consumed::OneTimeCode),
+        (account.passkey_code, Consumed::PasskeyCode),
+    ];
+    let is_same = |stored: &StoredOneTimeCode| hash == Some(stored.hash);
+    let found = kept
+        .into_iter()
+        .find_map(|(stored, consumed)| Some((stored.filter(is_same)?, consumed)));
+    match found {
+        Some((stored, consumed)) if account.enrolled == Enrolled::Yes => match stored {
+            StoredOneTimeCode { used: true, .. } => {
+                Decision::refuse_free(Refusal::Used { wait: 0 })
             }
-        }
+            stored if stored.is_expired(now) => Decision::refuse_free(Refusal::CodeExpired),
+            _ => Decision::accept(consumed),
+        },
         _ => refuse_wrong(account),
     }
 }

@@ -12,6 +12,8 @@ pub enum AuthenticationMethod {
     RecoveryCode,
     OneTimeCode,
     Passkey,
+    /// A one-time code for PAM prompts, which a passkey has made.
+    PasskeyCode,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
     /// A password alone, where no second factor is required.
@@ -26,6 +28,7 @@ impl From<Consumed> for AuthenticationMethod {
             Consumed::Step(..) => AuthenticationMethod::Code,
             Consumed::RecoveryCode(_) => AuthenticationMethod::RecoveryCode,
             Consumed::OneTimeCode => AuthenticationMethod::OneTimeCode,
+            Consumed::PasskeyCode => AuthenticationMethod::PasskeyCode,
             Consumed::MailedCode => AuthenticationMethod::MailedCode,
         }
     }
@@ -40,6 +43,7 @@ impl AuthenticationMethod {
             AuthenticationMethod::RecoveryCode => "recovery-code",
             AuthenticationMethod::OneTimeCode => "one-time-code",
             AuthenticationMethod::Passkey => "passkey",
+            AuthenticationMethod::PasskeyCode => "passkey-code",
             AuthenticationMethod::TrustedBrowser => "trusted-browser",
             AuthenticationMethod::Password => "password",
             AuthenticationMethod::Identity => "identity",

@@ -1,7 +1,7 @@
 //! The overview of the account: the gate's first page after sign-in.
 
 use crate::http::reply;
-use crate::web::account::run_act;
+use crate::web::account::{passkey_code, run_act};
 use crate::web::notice;
 use crate::web::pages::{self, account::AccountOverview, account::OverviewPage};
 use crate::web::passkey;
@@ -17,16 +17,20 @@ pub(crate) async fn read_overview(request: &RequestContext<'_>) -> ActResult<Acc
         request.has_administration_pages(),
         passkey::are_available(request),
     );
+    let makes_codes = passkey_code::is_available(request);
     run_act(request, request.require_session()?, move |engine, owner| {
         let (name, now) = (owner.name(), owner.now);
+        let passkeys = match uses_passkeys && engine.passkeys().are_available() {
+            true => Some(engine.passkeys().list_passkeys(name)?),
+            false => None,
+        };
+        let mut kept = passkeys.iter().flatten();
         Ok(AccountOverview {
             status: engine.accounts().account_status(name)?,
             authenticators: engine.enrollment().list_authenticators(name)?,
             app_passwords: engine.app_passwords().list_app_passwords(Some(name))?.len(),
-            passkeys: match uses_passkeys && engine.passkeys().are_available() {
-                true => Some(engine.passkeys().list_passkeys(name)?.len()),
-                false => None,
-            },
+            makes_passkey_codes: makes_codes && kept.any(|kept| kept.passkey.verifies_user),
+            passkeys: passkeys.map(|kept| kept.len()),
             sessions: engine.sessions().list_sessions(name, now)?.len(),
             browsers: engine.sessions().list_trusted_browsers(name, now)?.len(),
             administers: if has_pages {

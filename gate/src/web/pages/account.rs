@@ -2,7 +2,7 @@
 
 use super::PageFrame;
 use crate::web::refusal::PageForm;
-use crate::web::step_up::StepUpRequirement;
+use crate::web::step_up::{PasskeyPrompt, StepUpRequirement};
 use askama::Template;
 use postern_shared::credential::scope::{NamedScopes, ScopeTerm};
 use postern_shared::engine::AdministratorStatus;
@@ -19,6 +19,8 @@ pub(crate) struct AccountOverview {
     pub(crate) app_passwords: usize,
     /// Number of passkeys; `None` where the gate can have none.
     pub(crate) passkeys: Option<usize>,
+    /// Whether one of them can make codes for PAM prompts.
+    pub(crate) makes_passkey_codes: bool,
     pub(crate) sessions: usize,
     pub(crate) browsers: usize,
     pub(crate) administers: AdministratorStatus,
@@ -92,6 +94,23 @@ pub(crate) struct NewPasskeyPage<'a> {
     pub(crate) token: &'a str,
     /// JSON.
     pub(crate) options: &'a str,
+}
+
+/// Asks the browser for a passkey, which makes a code for a PAM prompt.
+#[derive(Template)]
+#[template(path = "passkey_code.html")]
+pub(crate) struct PasskeyCodePage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) prompt: &'a PasskeyPrompt,
+}
+
+/// Shows a code that a passkey has made, once.
+#[derive(Template)]
+#[template(path = "issued_passkey_code.html")]
+pub(crate) struct IssuedPasskeyCodePage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    pub(crate) code: &'a str,
+    pub(crate) expires: Timestamp,
 }
 
 /// A declared scope that a new app password can have.

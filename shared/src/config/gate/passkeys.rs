@@ -6,12 +6,24 @@ use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// The table `[gate.passkeys]` of postern.toml.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PasskeysConfig {
     /// The host of `gate.url`, or a parent domain of it.
     pub rp_id: Option<CookieDomain>,
     pub user_verification: UserVerification,
+    /// Whether a passkey can make one-time codes for PAM prompts.
+    pub pam_code: bool,
+}
+
+impl Default for PasskeysConfig {
+    fn default() -> PasskeysConfig {
+        PasskeysConfig {
+            rp_id: None,
+            user_verification: UserVerification::default(),
+            pam_code: true,
+        }
+    }
 }
 
 /// The value of the key `gate.passkeys.user_verification`.

@@ -275,6 +275,7 @@ impl EnrollmentDraft {
             mailed_code: None,
             recovery_codes: Vec::new(),
             one_time_code: None,
+            passkey_code: None,
             bucket: ThrottleBucket::default(),
             address_wait: None,
             host_wait: None,
@@ -290,9 +291,10 @@ impl EnrollmentDraft {
         let accepted = decide(&account, &attempt, &config.totp, &config.throttle, now).result?;
         match accepted.consumed() {
             Consumed::Step(_, step) => Ok(step),
-            Consumed::RecoveryCode(_) | Consumed::OneTimeCode | Consumed::MailedCode => {
-                Err(Refusal::Malformed)
-            }
+            Consumed::RecoveryCode(_)
+            | Consumed::OneTimeCode
+            | Consumed::PasskeyCode
+            | Consumed::MailedCode => Err(Refusal::Malformed),
         }
     }
 }

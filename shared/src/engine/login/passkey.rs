@@ -10,6 +10,7 @@ use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedU
 use super::token_validity::{check_session, check_token};
 use super::{AfterCode, BrowserContext, LoginError, LoginGroups, OpenedSession, TrustRequest};
 use crate::account::event::EventKind;
+use crate::account::record::AccountId;
 use crate::config::gate::UserVerification;
 use crate::credential::passkey::response::AssertionResponse;
 use crate::crypto::password::PasswordError;
@@ -17,12 +18,14 @@ use crate::engine::Login;
 use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::mail::sign_in::report_sign_in;
 use crate::engine::passkeys::assertion::use_passkey;
+use crate::engine::verify::evaluation::Evaluation;
 use crate::store::LoginTokenState;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
-use crate::token::{LoginPayload, LoginToken, PasskeyToken, StepUpToken};
+use crate::token::{LoginPayload, LoginToken, PasskeyPurpose, PasskeyToken, StepUpToken};
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
+use crate::verify::passkey::AcceptedPasskey;
 use crate::verify::throttle::Phase;
 
 impl Login<'_> {
@@ -139,14 +142,49 @@ impl Login<'_> {
         response: &AssertionResponse,
         now: Timestamp,
     ) -> Result<Option<StepUpToken>, LoginError> {
+        let Some(used) = self.use_passkey_in_session(
+            browser,
+            session,
+            token,
+            PasskeyPurpose::StepUp,
+            response,
+            now,
+        )?
+        else {
+            return Ok(None);
+        };
+        let mut evaluation = used.evaluation;
+        evaluation.log_event(EventKind::Accepted, "passkey-again")?;
+        let keys = evaluation.tx.vault.token_keys();
+        evaluation.commit()?;
+        let proof = SteppedUp::by_passkey(&used.accepted);
+        let token = StepUpToken::begun(&proof, session, &keys, now);
+        Ok(Some(token.map_err(PasswordError::from)?))
+    }
+
+    /// Verifies a passkey whose authenticator verifies its user, in a session, and uses the token of
+    /// the request up. The caller commits what is accepted. `None` where it is refused, which is
+    /// committed here, or where the session has ended.
+    pub(super) fn use_passkey_in_session<'a>(
+        &'a mut self,
+        browser: &BrowserContext<'a>,
+        session: &'a Session,
+        token: &PasskeyToken,
+        purpose: PasskeyPurpose,
+        response: &AssertionResponse,
+        now: Timestamp,
+    ) -> Result<Option<UsedInSession<'a>>, LoginError> {
+        if token.payload().purpose != purpose {
+            return Ok(None);
+        }
         let name = &session.name;
         self.end_stolen_browser(browser, name, now)?;
         let (mut evaluation, _) = self.evaluate_login(browser, name, Phase::After, None, now)?;
         let tx = &mut evaluation.tx;
         let state = tx.login_token_state(token.id())?;
         let is_valid = check_session(session, tx)?.is_some() && check_token(token, tx)?.is_some();
-        let record = match evaluation.record.clone() {
-            Some(record) if is_valid && !state.used => record,
+        let account = match &evaluation.record {
+            Some(record) if is_valid && !state.used => record.id,
             _ => return Ok(None),
         };
         let state = LoginTokenState {
@@ -154,28 +192,33 @@ impl Login<'_> {
             ..state
         };
         let tx = &mut evaluation.tx;
-        tx.set_login_token_state(record.id, token, state, now)?;
+        tx.set_login_token_state(account, token, state, now)?;
         let verified = use_passkey(
             tx,
-            record.id,
+            account,
             &token.passkey_challenge(),
             UserVerification::Required,
             response,
         )?;
-        match &verified {
-            Ok(_) => evaluation.log_event(EventKind::Accepted, "passkey-again")?,
+        match verified {
+            Ok(accepted) => Ok(Some(UsedInSession {
+                evaluation,
+                account,
+                accepted,
+            })),
             Err(refusal) => {
                 evaluation.charge_address()?;
                 evaluation.log_event(EventKind::Refused, &format!("passkey: {refusal}"))?;
+                evaluation.commit()?;
+                Ok(None)
             }
         }
-        let keys = evaluation.tx.vault.token_keys();
-        evaluation.commit()?;
-        let Ok(accepted) = verified else {
-            return Ok(None);
-        };
-        let proof = SteppedUp::by_passkey(&accepted);
-        let token = StepUpToken::begun(&proof, session, &keys, now);
-        Ok(Some(token.map_err(PasswordError::from)?))
     }
+}
+
+/// A passkey that was accepted in a session, in the transaction of the act that it is for.
+pub(super) struct UsedInSession<'a> {
+    pub(super) evaluation: Evaluation<'a>,
+    pub(super) account: AccountId,
+    pub(super) accepted: AcceptedPasskey,
 }

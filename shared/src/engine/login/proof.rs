@@ -130,6 +130,8 @@ impl SecondFactorPassed {
             Consumed::MailedCode => SecondFactorMethod::MailedCode,
             Consumed::RecoveryCode(_) => SecondFactorMethod::RecoveryCode,
             Consumed::OneTimeCode => SecondFactorMethod::OneTimeCode,
+            // Only a PAM conversation loads such a code; a session gets nothing by it.
+            Consumed::PasskeyCode => SecondFactorMethod::None(Enrolled::Yes),
         })
     }
 
@@ -315,7 +317,7 @@ impl SteppedUp {
     pub(in crate::engine) fn by_login(accepted: &Accepted) -> Option<SteppedUp> {
         match accepted.consumed() {
             Consumed::RecoveryCode(_) | Consumed::OneTimeCode => Some(SteppedUp(())),
-            Consumed::Step(..) | Consumed::MailedCode => None,
+            Consumed::Step(..) | Consumed::PasskeyCode | Consumed::MailedCode => None,
         }
     }
 }

@@ -75,7 +75,10 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         EventKind::BrowserRevoked | EventKind::SessionRevoked => !is_own || !event.cause.is_empty(),
         // The mail with the code is the notification.
         EventKind::CodeRequested | EventKind::EmailSet => false,
-        EventKind::AppPasswordRenamed | EventKind::PasskeyRenamed => false,
+        EventKind::AppPasswordRenamed
+        | EventKind::PasskeyRenamed
+        // made with the user's passkey a moment ago
+        | EventKind::PasskeyCodeIssued => false,
         EventKind::AccountAdded
         | EventKind::Refused
         | EventKind::KeysRotated

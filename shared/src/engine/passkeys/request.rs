@@ -72,6 +72,11 @@ impl Passkeys<'_> {
         RelyingParty::from_config(&self.engine.config).is_some()
     }
 
+    /// Whether a passkey can make a one-time code for PAM prompts.
+    pub fn can_make_codes(&self) -> bool {
+        self.engine.config.gate.passkeys.pam_code && self.are_available()
+    }
+
     /// Returns the request of a login whose first factor has passed. `None` where the account has no
     /// passkey.
     pub fn request_at_login(
@@ -124,7 +129,7 @@ impl Passkeys<'_> {
         let token = PasskeyToken::issue_in(session, payload, &vault.token_keys(), now)?;
         let user_verification = match purpose {
             PasskeyPurpose::Registration => party.user_verification,
-            PasskeyPurpose::StepUp => UserVerification::Required,
+            PasskeyPurpose::StepUp | PasskeyPurpose::PamCode => UserVerification::Required,
         };
         let options = PasskeyOptions {
             challenge: token.passkey_challenge(),

@@ -1,6 +1,7 @@
 //! One verification in one transaction: load, decide, write, commit.
 //! The result is returned only after the commit.
 
+use super::evaluation::Evaluation;
 use crate::account::name::UserName;
 use crate::account::record::AccountRecord;
 use crate::credential::input::Input;
@@ -9,7 +10,7 @@ use crate::engine::context::warning::suspected_clock;
 use crate::engine::login::token_validity::account_at;
 use crate::engine::mail::sign_in::report_login;
 use crate::engine::{AppPasswordsAfter, Engine, EngineError, Verification, messages};
-use crate::store::{Intent, MissedInputs};
+use crate::store::{Intent, MissedInputs, StoreError};
 use crate::system::clock::Timestamp;
 use crate::token::AccountVersion;
 use crate::verify::decision::{Refusal, VerificationResult};
@@ -115,8 +116,31 @@ impl Verification<'_> {
         input: &Input,
         now: Timestamp,
     ) -> Result<VerifiedAttempt, EngineError> {
+        self.verify_with(request, input, now, |_| Ok(()))
+    }
+
+    /// Does the same in a PAM conversation, which accepts the code that a passkey has made too.
+    pub(super) fn verify_at_prompt(
+        &mut self,
+        request: &VerificationRequest<'_>,
+        input: &Input,
+        now: Timestamp,
+    ) -> Result<VerifiedAttempt, EngineError> {
+        self.verify_with(request, input, now, |evaluation| {
+            evaluation.accept_passkey_code()
+        })
+    }
+
+    fn verify_with(
+        &mut self,
+        request: &VerificationRequest<'_>,
+        input: &Input,
+        now: Timestamp,
+        prepare: impl Fn(&mut Evaluation<'_>) -> Result<(), StoreError>,
+    ) -> Result<VerifiedAttempt, EngineError> {
         let verified = repeat_after_conflict(|| {
             let mut evaluation = self.engine.evaluate(request, Intent::Attempt, now)?;
+            prepare(&mut evaluation)?;
             let mut verified = evaluation.verify_input(input)?;
             if let Ok(accepted) = &verified.result {
                 let method = AuthenticationMethod::from(accepted.consumed());

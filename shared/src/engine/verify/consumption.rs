@@ -55,6 +55,7 @@ impl Evaluation<'_> {
                         self.tx.consume_recovery_code(account, &hash, now)?
                     }
                     Consumed::OneTimeCode => self.tx.consume_one_time_code(account)?,
+                    Consumed::PasskeyCode => self.tx.consume_passkey_code(account)?,
                     Consumed::MailedCode => self.tx.consume_mailed_code(account)?,
                 }
                 let method = AuthenticationMethod::from(accepted.consumed());
@@ -100,7 +101,8 @@ impl Evaluation<'_> {
         let (by_code, by_recovery) = match method {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
-            | AuthenticationMethod::Passkey => (true, false),
+            | AuthenticationMethod::Passkey
+            | AuthenticationMethod::PasskeyCode => (true, false),
             AuthenticationMethod::TrustedBrowser
             | AuthenticationMethod::Password
             | AuthenticationMethod::Identity => (false, false),

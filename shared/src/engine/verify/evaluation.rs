@@ -155,6 +155,7 @@ impl<'a> Evaluation<'a> {
             mailed_code: mailed_code.map(|(_, kept)| kept),
             recovery_codes: tx.recovery_codes(id)?,
             one_time_code: tx.one_time_code(id)?,
+            passkey_code: None,
             bucket: ThrottleBucket {
                 failures,
                 locked: tx.is_bucket_locked(&key)?,
@@ -187,6 +188,18 @@ impl<'a> Evaluation<'a> {
         let mut again = Evaluation::load(self.tx, request, declared)?;
         again.clock_corrected |= self.clock_corrected;
         Ok(again)
+    }
+
+    /// Loads the code that a passkey of the account has made.
+    ///
+    /// MUST be called for PAM conversations alone: no session, step-up, enrollment or command is to
+    /// be had by such a code.
+    pub(super) fn accept_passkey_code(&mut self) -> Result<(), StoreError> {
+        let passkeys = &self.tx.config.gate.passkeys;
+        if let (true, Some(record)) = (passkeys.pam_code, &self.record) {
+            self.credentials.passkey_code = self.tx.passkey_code(record.id)?;
+        }
+        Ok(())
     }
 
     /// Counts this verification in the bucket for valid recovery and one-time codes. Neither delays

@@ -118,7 +118,7 @@ impl Verification<'_> {
                 code_length,
             });
         }
-        let attempt = self.verify_input(&request, &Input::parse(code.as_bytes()), now)?;
+        let attempt = self.verify_at_prompt(&request, &Input::parse(code.as_bytes()), now)?;
         let result = match attempt.result {
             Ok(accepted) => {
                 let means = AuthenticationMethod::from(accepted.consumed());

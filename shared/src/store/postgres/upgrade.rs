@@ -52,7 +52,7 @@ const FROM_VERSION_6: PostgresMigration = PostgresMigration {
             issued BIGINT NOT NULL, received BIGINT, used BIGINT, PRIMARY KEY (host, position))",
 };
 
-/// Adds the table of passkeys.
+/// Adds the tables of passkeys and of the codes that they make.
 const FROM_VERSION_7: PostgresMigration = PostgresMigration {
     from: 7,
     schema: include_str!("../sqlite/migration/schema_7.sql"),
@@ -63,7 +63,10 @@ const FROM_VERSION_7: PostgresMigration = PostgresMigration {
             credential BYTEA NOT NULL UNIQUE, user_handle BYTEA NOT NULL,
             rp_id TEXT COLLATE \"C\" NOT NULL, public_key BYTEA NOT NULL, counter BIGINT NOT NULL,
             backup_eligible BIGINT NOT NULL, backed_up BIGINT NOT NULL, user_verified BIGINT NOT NULL,
-            created BIGINT NOT NULL, last_used BIGINT, UNIQUE (account, name))",
+            created BIGINT NOT NULL, last_used BIGINT, UNIQUE (account, name));
+        CREATE TABLE passkey_code (
+            account BIGINT PRIMARY KEY REFERENCES account ON DELETE CASCADE, hash BYTEA NOT NULL,
+            issued BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT NOT NULL)",
 };
 
 /// Migrations in order, without a gap. Version 5 is the first that stores in PostgreSQL have; tests

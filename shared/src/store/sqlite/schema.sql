@@ -126,6 +126,15 @@ CREATE TABLE one_time_code (
     used    INTEGER NOT NULL
 ) STRICT;
 
+-- The one-time code for PAM prompts that a passkey has made; a new one takes the place of the old one.
+CREATE TABLE passkey_code (
+    account INTEGER PRIMARY KEY REFERENCES account ON DELETE CASCADE,
+    hash    BLOB NOT NULL,
+    issued  INTEGER NOT NULL,
+    expires INTEGER NOT NULL,
+    used    INTEGER NOT NULL
+) STRICT;
+
 -- App passwords, by keyed hash. scope: one term a line. expires: NULL is never. last_used: the minute.
 CREATE TABLE app_password (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -43,6 +43,7 @@ fn table(what: KeyBound) -> (&'static str, &'static str) {
             "used_at IS NULL AND CAST(?1 AS BIGINT) >= 0",
         ),
         KeyBound::OneTimeCodes => ("one_time_code", "used = 0 AND expires > ?1"),
+        KeyBound::PasskeyCodes => ("passkey_code", "used = 0 AND expires > ?1"),
         KeyBound::AppPasswords => ("app_password", "(expires IS NULL OR expires > ?1)"),
         KeyBound::MailedCodes => ("mailed_code", "used = 0 AND expires > ?1"),
         KeyBound::Browsers => ("trusted_browser", "expires > ?1"),

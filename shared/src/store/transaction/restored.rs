@@ -35,6 +35,7 @@ impl Transaction<'_> {
             "trusted_browser",
             "login_token",
             "one_time_code",
+            "passkey_code",
             "mailed_code",
             "outbox",
             "notification",

@@ -79,7 +79,13 @@ impl Transaction<'_> {
     pub fn remove_second_factor(&mut self, account: AccountId) -> StoreResult<()> {
         self.erase_secrets(account)?;
         self.execute("DELETE FROM authenticator WHERE account = ?1", [account])?;
-        for table in ["passkey", "one_time_code", "mailed_code", "outbox"] {
+        for table in [
+            "passkey",
+            "passkey_code",
+            "one_time_code",
+            "mailed_code",
+            "outbox",
+        ] {
             self.execute(
                 &format!("DELETE FROM {table} WHERE account = ?1"),
                 [account],
@@ -211,8 +217,55 @@ impl Transaction<'_> {
 
     /// Returns the newest one-time code of an account.
     pub fn one_time_code(&mut self, account: AccountId) -> StoreResult<Option<StoredOneTimeCode>> {
-        let sql = "SELECT hash, issued, expires, used FROM one_time_code WHERE account = ?1";
-        self.find_row(sql, [account], |row| {
+        self.find_code("one_time_code", account)
+    }
+
+    /// Returns the newest code for PAM prompts that a passkey of an account has made.
+    pub fn passkey_code(&mut self, account: AccountId) -> StoreResult<Option<StoredOneTimeCode>> {
+        self.find_code("passkey_code", account)
+    }
+
+    /// Replaces or removes the one-time code.
+    pub fn set_one_time_code(
+        &mut self,
+        account: AccountId,
+        code: Option<&StoredOneTimeCode>,
+    ) -> StoreResult<()> {
+        self.set_code("one_time_code", account, code)
+    }
+
+    /// Replaces or removes the code that a passkey has made.
+    pub fn set_passkey_code(
+        &mut self,
+        account: AccountId,
+        code: Option<&StoredOneTimeCode>,
+    ) -> StoreResult<()> {
+        self.set_code("passkey_code", account, code)
+    }
+
+    /// Consumes the unused one-time code.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: another transaction has consumed it meanwhile.
+    pub fn consume_one_time_code(&mut self, account: AccountId) -> StoreResult<()> {
+        self.consume_code("one_time_code", account)
+    }
+
+    /// Consumes the unused code that a passkey has made.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: another transaction has consumed it meanwhile.
+    pub fn consume_passkey_code(&mut self, account: AccountId) -> StoreResult<()> {
+        self.consume_code("passkey_code", account)
+    }
+
+    fn find_code(
+        &mut self,
+        table: &str,
+        account: AccountId,
+    ) -> StoreResult<Option<StoredOneTimeCode>> {
+        let sql = format!("SELECT hash, issued, expires, used FROM {table} WHERE account = ?1");
+        self.find_row(&sql, [account], |row| {
             Ok(StoredOneTimeCode {
                 hash: row.get(0)?,
                 issued: row.get(1)?,
@@ -222,27 +275,26 @@ impl Transaction<'_> {
         })
     }
 
-    /// Replaces or removes the one-time code.
-    pub fn set_one_time_code(
+    fn set_code(
         &mut self,
+        table: &str,
         account: AccountId,
         code: Option<&StoredOneTimeCode>,
     ) -> StoreResult<()> {
-        self.execute("DELETE FROM one_time_code WHERE account = ?1", [account])?;
+        let sql = format!("DELETE FROM {table} WHERE account = ?1");
+        self.execute(&sql, [account])?;
         let Some(code) = code else {
             return Ok(());
         };
-        let sql = "INSERT INTO one_time_code (account, hash, issued, expires, used) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let sql = format!(
+            "INSERT INTO {table} (account, hash, issued, expires, used) VALUES (?1, ?2, ?3, ?4, ?5)"
+        );
         let (issued, expires) = (code.issued, code.expires);
-        self.execute(sql, (account, code.hash, issued, expires, code.used))
+        self.execute(&sql, (account, code.hash, issued, expires, code.used))
     }
 
-    /// Consumes the unused one-time code.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`]: another transaction has consumed it meanwhile.
-    pub fn consume_one_time_code(&mut self, account: AccountId) -> StoreResult<()> {
-        let sql = "UPDATE one_time_code SET used = 1 WHERE account = ?1 AND used = 0";
-        consumed(self.execute_counted(sql, [account])?)
+    fn consume_code(&mut self, table: &str, account: AccountId) -> StoreResult<()> {
+        let sql = format!("UPDATE {table} SET used = 1 WHERE account = ?1 AND used = 0");
+        consumed(self.execute_counted(&sql, [account])?)
     }
 }

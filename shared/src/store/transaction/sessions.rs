@@ -70,13 +70,15 @@ impl Transaction<'_> {
         self.execute(sql, (account, hash))
     }
 
-    /// Ends every session and grace period of an account: raises its generation.
+    /// Ends every session and grace period of an account, and the code that a passkey has made in a
+    /// session: raises its generation.
     pub fn end_sessions(&mut self, account: AccountId) -> StoreResult<()> {
         self.lock_revision()?;
         let sql = "UPDATE account SET generation = generation + 1, \
                    generation_revision = (SELECT number + 1 FROM revision) * had_session WHERE id = ?1";
         self.execute(sql, [account])?;
         self.end_grace_period(account)?;
+        self.set_passkey_code(account, None)?;
         self.execute("DELETE FROM session WHERE account = ?1", [account])
     }
 

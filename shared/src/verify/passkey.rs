@@ -1,5 +1,6 @@
 //! The decision about a passkey: sections 7.1 and 7.2 of W3C Web Authentication Level 3, without
-//! attestation. A pure function: no clock, no store, no log. That a challenge is answered once is
+//! attestation. A pure function but for an ephemeral key of the
+//! curve's check: no clock, no store, no log. That a challenge is answered once is
 //! the business of the transaction around it.
 
 #[cfg(test)]
@@ -146,6 +147,9 @@ pub fn verify_registration(
     let (is_backup_eligible, is_backed_up) = (data.is_backup_eligible(), data.is_backed_up());
     let (counter, verifies_user) = (data.counter, data.is_user_verified());
     let attested = data.attested.ok_or(FormatError::AuthenticatorData)?;
+    if !attested.public_key.is_on_curve() {
+        return Err(FormatError::PublicKey.into());
+    }
     Ok(StoredPasskey {
         id: attested.id,
         public_key: attested.public_key,

@@ -2,6 +2,8 @@
 
 use super::FormatError;
 use super::cbor::Map;
+use ring::agreement::{self, ECDH_P256, EphemeralPrivateKey};
+use ring::rand::SystemRandom;
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -71,6 +73,19 @@ impl PasskeyPublicKey {
 
     pub fn as_cose(&self) -> &[u8] {
         &self.cose
+    }
+
+    /// Whether this is the key of a curve's point, as far as ring can tell: it multiplies a point of P-256
+    /// in an agreement, after it was found on the curve. ring has no such check for Ed25519 and RSA; a key
+    /// of these that is none verifies nothing, and its owner gets a passkey that never signs in.
+    pub fn is_on_curve(&self) -> bool {
+        let Key::Es256(point) = &self.key else {
+            return true;
+        };
+        let own = EphemeralPrivateKey::generate(&ECDH_P256, &SystemRandom::new());
+        let peer = agreement::UnparsedPublicKey::new(&ECDH_P256, point);
+        own.and_then(|own| agreement::agree_ephemeral(own, &peer, |_| ()))
+            .is_ok()
     }
 
     /// Whether a message carries a signature by this key. A point outside the curve and RSA below

@@ -405,3 +405,28 @@ fn a_point_outside_the_curve_verifies_nothing() {
     changed.passkey.public_key = PasskeyPublicKey::parse(&cose).expect("it has the form of a key");
     assert_eq!(changed.verify(), Err(PasskeyRefusal::Signature));
 }
+
+#[test]
+fn a_point_outside_the_curve_is_not_registered() {
+    let mut cose = Changed::of(&NONE_ES256)
+        .passkey
+        .public_key
+        .as_cose()
+        .to_vec();
+    assert!(PasskeyPublicKey::parse(&cose).unwrap().is_on_curve());
+    let object = bytes(NONE_ES256.attestation_object);
+    let at = object
+        .windows(cose.len())
+        .position(|part| part == cose)
+        .expect("the object has the key");
+    *cose.last_mut().expect("a byte") ^= 1;
+    assert!(!PasskeyPublicKey::parse(&cose).unwrap().is_on_curve());
+    let mut changed = object;
+    changed[at..at + cose.len()].copy_from_slice(&cose);
+    let registered = verify_registration(
+        &request(&challenge(NONE_ES256.registration_challenge)),
+        NONE_ES256.registration_client_data.as_bytes(),
+        &changed,
+    );
+    assert_eq!(registered, Err(FormatError::PublicKey.into()));
+}

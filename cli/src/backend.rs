@@ -16,7 +16,7 @@ use postern_shared::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EnrollmentOperation, FinishOperation,
     Operation, ReadOperation, ReplyBody, ShownAuthenticator, TypedText,
 };
-use postern_shared::protocol::status::{AccountStatus, AuthenticatorState};
+use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, PasskeyState};
 use postern_shared::store::BrowserRecord;
 use postern_shared::system::clock;
 
@@ -90,6 +90,13 @@ impl Backend {
     pub(crate) fn authenticators(&mut self) -> CommandResult<Vec<AuthenticatorState>> {
         match self.run(Operation::Read(ReadOperation::Authenticators))? {
             ReplyBody::Authenticators(all) => Ok(all),
+            other => Err(unexpected(other)),
+        }
+    }
+
+    pub(crate) fn passkeys(&mut self) -> CommandResult<Vec<PasskeyState>> {
+        match self.run(Operation::Read(ReadOperation::Passkeys))? {
+            ReplyBody::Passkeys(all) => Ok(all),
             other => Err(unexpected(other)),
         }
     }

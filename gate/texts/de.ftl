@@ -410,6 +410,7 @@ remove-passkey = Passkey entfernen
 remove-passkey-line = „{ $name }“ meldet Sie danach nicht mehr an, und alle anderen Sitzungen und vertrauten Browser enden.
 passkey-removed = Passkey entfernt
 passkey-removed-line = Er meldet Sie nicht mehr an. Alle anderen Sitzungen und vertrauten Browser sind beendet.
+admin-remove-passkey-line = Der Passkey meldet den Benutzer nicht mehr an, und alle Sitzungen und vertrauten Browser des Kontos enden.
 passkey-code = Code für ein Terminal
 passkey-code-line = Ein Passkey erstellt einen Code für eine einzige Abfrage von ssh oder sudo. Er gilt 90 Sekunden, einmal, und ersetzt einen früheren.
 make-passkey-code = Code mit einem Passkey erstellen

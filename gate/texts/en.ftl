@@ -390,6 +390,7 @@ remove-passkey = Remove a passkey
 remove-passkey-line = “{ $name }” will no longer sign you in, and all other sessions and trusted browsers end.
 passkey-removed = Passkey removed
 passkey-removed-line = It no longer signs you in. All other sessions and trusted browsers have ended.
+admin-remove-passkey-line = The passkey no longer signs the user in, and all sessions and trusted browsers of the account end.
 passkey-code = Code for a terminal
 passkey-code-line = A passkey makes a code for one prompt of ssh or sudo. It is valid for 90 seconds, once, and replaces an earlier one.
 make-passkey-code = Make a code with a passkey

@@ -410,6 +410,7 @@ remove-passkey = Eliminar una llave de acceso
 remove-passkey-line = «{ $name }» ya no iniciará la sesión, y terminan todas las demás sesiones y los navegadores de confianza.
 passkey-removed = Llave de acceso eliminada
 passkey-removed-line = Ya no inicia la sesión. Han terminado todas las demás sesiones y los navegadores de confianza.
+admin-remove-passkey-line = La llave de acceso ya no inicia la sesión del usuario, y terminan todas las sesiones y los navegadores de confianza de la cuenta.
 passkey-code = Código para un terminal
 passkey-code-line = Una llave de acceso crea un código para una sola petición de ssh o sudo. Vale durante 90 segundos, una vez, y sustituye a uno anterior.
 make-passkey-code = Crear un código con una llave de acceso

@@ -410,6 +410,7 @@ remove-passkey = Supprimer une clé d’accès
 remove-passkey-line = « { $name } » ne vous connectera plus, et toutes les autres sessions et tous les navigateurs de confiance prennent fin.
 passkey-removed = Clé d’accès supprimée
 passkey-removed-line = Elle ne vous connecte plus. Toutes les autres sessions et tous les navigateurs de confiance ont pris fin.
+admin-remove-passkey-line = La clé d’accès ne connecte plus l’utilisateur, et toutes les sessions et tous les navigateurs de confiance du compte prennent fin.
 passkey-code = Code pour un terminal
 passkey-code-line = Une clé d’accès crée un code pour une seule demande de ssh ou de sudo. Il est valable 90 secondes, une fois, et remplace un code antérieur.
 make-passkey-code = Créer un code avec une clé d’accès

@@ -15,6 +15,9 @@ use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
     AfterCode, AfterPassword, AfterStepUp, PamContext, Principal, Requester, TrustRequest,
 };
+use postern_shared::protocol::command_request::{
+    ChangeOperation, CommandRequest, Operation, ReadOperation, ReplyBody,
+};
 use postern_shared::store::KeyBound;
 use postern_shared::system::clock::Timestamp;
 use postern_shared::system::process::HostProcess;
@@ -343,4 +346,57 @@ fn where_it_is_off_no_code_is_made_or_accepted() {
     let causes = alice.test.all_events();
     let refused = causes.into_iter().map(|(_, event)| event.cause);
     assert_contains(refused.collect::<Vec<_>>().join(" "), "wrong");
+}
+
+/// The owner without root lists, renames and removes passkeys, each change with a code.
+#[test]
+fn an_owner_manages_passkeys_by_command() {
+    let mut alice = Alice::new("");
+    let own = Requester::Owner {
+        name: &name("alice"),
+        uid: 1000,
+    };
+    let run = |alice: &mut Alice, operation: Operation, now: Timestamp| {
+        let request = CommandRequest {
+            account: name("alice"),
+            operation,
+        };
+        let mut commands = alice.test.engine.commands();
+        commands
+            .execute_request(own, &request, now)
+            .map(|reply| reply.answer)
+    };
+    let names = |alice: &mut Alice| -> Vec<String> {
+        match run(alice, Operation::Read(ReadOperation::Passkeys), NOW) {
+            Ok(ReplyBody::Passkeys(all)) => all.iter().map(|one| one.name.to_string()).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(names(&mut alice), ["laptop"]);
+    let rename = |code: Option<String>| Operation::Change {
+        code: code.map(Into::into),
+        change: ChangeOperation::RenamePasskey {
+            name: "laptop".parse().unwrap(),
+            new: "old".parse().unwrap(),
+        },
+    };
+    let later = NOW.plus(30);
+    run(&mut alice, rename(None), later).unwrap_err();
+    let made = alice.makes(later);
+    run(&mut alice, rename(Some(made)), later).unwrap_err();
+    let code = code_at(&alice.app, 0, later);
+    run(&mut alice, rename(Some(code)), later).unwrap();
+    assert_eq!(names(&mut alice), ["old"]);
+    // A name that is not there costs no code.
+    let later = later.plus(30);
+    let code = code_at(&alice.app, 0, later);
+    let remove = |label: &str| Operation::Change {
+        code: Some(code.clone().into()),
+        change: ChangeOperation::RemovePasskey(label.parse().unwrap()),
+    };
+    run(&mut alice, remove("laptop"), later).unwrap_err();
+    run(&mut alice, remove("old"), later).unwrap();
+    assert!(names(&mut alice).is_empty());
+    let sessions = alice.test.sessions_of("alice", later);
+    assert!(sessions.is_empty(), "{} sessions", sessions.len());
 }

@@ -25,8 +25,10 @@ pub(crate) enum AuthenticatorArguments {
     Add(Enroll),
     /// Show them
     List(Own),
-    /// Remove one of several
+    /// Remove one of several, or a passkey
     Remove(NamedAuthenticator),
+    /// Give a passkey another name
+    Rename(RenamedAuthenticator),
 }
 
 /// Parameters of an authenticator; the defaults are those of [totp] in postern.toml.
@@ -64,4 +66,13 @@ pub(crate) struct NamedAuthenticator {
     /// Which one, as the list shows it
     #[arg(value_name = "NAME")]
     pub(crate) name: Label,
+}
+
+#[derive(Args)]
+pub(crate) struct RenamedAuthenticator {
+    #[command(flatten)]
+    pub(crate) which: NamedAuthenticator,
+    /// The new name, 1 to 64 characters
+    #[arg(value_name = "NEW")]
+    pub(crate) new: Label,
 }

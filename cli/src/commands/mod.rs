@@ -67,6 +67,9 @@ pub(crate) fn run(arguments: &Arguments, output: Output) -> CommandResult {
         Command::Authenticator(AuthenticatorArguments::List(what)) => {
             authenticator::list(run, what.user.as_ref())
         }
+        Command::Authenticator(AuthenticatorArguments::Rename(what)) => {
+            authenticator::rename(run, what)
+        }
         Command::Authenticator(AuthenticatorArguments::Remove(what)) => {
             authenticator::remove(run, what)
         }

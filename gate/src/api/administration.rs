@@ -8,6 +8,7 @@ use super::body::{Json, NoBody, OptionalJson};
 use super::endpoint::{
     Call, Endpoint, EndpointAccess, EndpointResult, Parameter, endpoint, restrict,
 };
+use super::passkeys::Passkeys;
 use crate::http::route_table::Route;
 use crate::live::store_pool::{PoolClient, ShareKey, WorkKind, separate_engine_error};
 use crate::web::refusal::{ActRefused, ActResult};
@@ -17,13 +18,15 @@ use postern_shared::account::name::{NameError, UserName};
 use postern_shared::engine::messages::{self, AfterDisabled};
 use postern_shared::engine::{AdministrationError, Engine, LoginError, Principal};
 use postern_shared::protocol::admin_api::{
-    AccountList, AccountState, EventEntry, Events, IssuedCode, OperationDone, PAGE, Revoke,
-    Revoked, Unlock,
+    AccountList, AccountState, EventEntry, Events, IssuedCode, OperationDone, PAGE, RemovePasskey,
+    Revoke, Revoked, Unlock,
 };
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::verify::origin::Origin;
 
 const ONE_TIME_CODE: &str = "administration/accounts/{name}/one-time-code";
+const PASSKEYS: &str = "administration/accounts/{name}/passkeys";
+const REMOVE_PASSKEY: &str = "administration/accounts/{name}/passkeys/remove";
 
 const FIND: Parameter = Parameter {
     name: "find",
@@ -69,6 +72,9 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
             revoke,
         )
         .summary("Ends every session, or revokes every trusted browser."),
+        endpoint(Method::GET, PASSKEYS, list_passkeys).summary("Lists the account's passkeys."),
+        endpoint(Method::POST, REMOVE_PASSKEY, remove_passkey)
+            .summary("Removes a passkey, and ends sessions and trusted browsers."),
         endpoint(Method::POST, ONE_TIME_CODE, issue_one_time_code)
             .summary("Issues a one-time code, in place of an earlier one; it is shown once."),
         endpoint(Method::DELETE, ONE_TIME_CODE, cancel_one_time_code)
@@ -151,6 +157,27 @@ async fn revoke(
                 }
             }
         })
+    })
+    .await
+}
+
+async fn list_passkeys(call: &Call<'_>, _: NoBody) -> EndpointResult<Passkeys> {
+    let name = parse_name(call.argument())?;
+    let kept = run_act(call, move |engine, _, _| {
+        engine.passkeys().list_passkeys_if_any(&name)
+    });
+    Ok(Passkeys::from(kept.await?).into())
+}
+
+async fn remove_passkey(
+    call: &Call<'_>,
+    Json(RemovePasskey { passkey }): Json<RemovePasskey>,
+) -> EndpointResult<OperationDone> {
+    run_operation(call, move |engine, name, principal, now| {
+        engine
+            .passkeys()
+            .remove_passkey(name, &passkey, principal, now)?;
+        Ok(messages::passkey_removed(name, &passkey))
     })
     .await
 }

@@ -10,14 +10,30 @@ use crate::web::account::{parse_label, passkeys};
 use crate::web::passkey::creation_options;
 use crate::web::step_up::{self, StepUpInput};
 use hyper::Method;
+use postern_shared::store::PasskeyRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The account's passkeys.
 #[derive(Serialize, ToSchema)]
-struct Passkeys {
+pub(super) struct Passkeys {
     passkeys: Vec<PasskeyState>,
+}
+
+impl From<Vec<PasskeyRecord>> for Passkeys {
+    fn from(kept: Vec<PasskeyRecord>) -> Passkeys {
+        let passkeys = kept.into_iter().map(|one| PasskeyState {
+            name: one.name.as_str().to_owned(),
+            created: one.created.0,
+            last_used: one.last_used.map(|at| at.0),
+            verifies_user: one.passkey.verifies_user,
+            backed_up: one.passkey.is_backed_up,
+        });
+        Passkeys {
+            passkeys: passkeys.collect(),
+        }
+    }
 }
 
 /// One passkey. Times are in seconds since 1970.
@@ -69,15 +85,7 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
 
 async fn list_passkeys(call: &Call<'_>, _: NoBody) -> EndpointResult<Passkeys> {
     let all = passkeys::list_passkeys(call.request).await?;
-    let passkeys = all.into_iter().map(|one| PasskeyState {
-        name: one.name.as_str().to_owned(),
-        created: one.created.0,
-        last_used: one.last_used.map(|at| at.0),
-        verifies_user: one.passkey.verifies_user,
-        backed_up: one.passkey.is_backed_up,
-    });
-    let passkeys = passkeys.collect();
-    Ok(Passkeys { passkeys }.into())
+    Ok(Passkeys::from(all).into())
 }
 
 async fn begin_registration(

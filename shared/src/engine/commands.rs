@@ -15,6 +15,7 @@ use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
     FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
 };
+use crate::protocol::status::PasskeyState;
 use crate::system::clock::Timestamp;
 use crate::verify::one_time_code::AcceptedEnrollmentCode;
 use crate::verify::origin::Origin;
@@ -65,6 +66,16 @@ impl Commands<'_> {
                         enrollment.remove_authenticator(account, label, actor, now)?;
                         ReplyBody::Done
                     }
+                    ChangeOperation::RemovePasskey(label) => {
+                        let mut passkeys = engine.passkeys();
+                        passkeys.remove_passkey(account, label, actor, now)?;
+                        ReplyBody::Done
+                    }
+                    ChangeOperation::RenamePasskey { name, new } => {
+                        let mut passkeys = engine.passkeys();
+                        passkeys.rename_passkey(account, name, new, actor, now)?;
+                        ReplyBody::Done
+                    }
                     ChangeOperation::BeginEnrollment(operation) => {
                         let (snapshot, accepted_code) = (proof.snapshot, proof.accepted_code);
                         let mut enrollment = engine.enrollment();
@@ -108,6 +119,10 @@ impl Commands<'_> {
             ReadOperation::Authenticators => {
                 ReplyBody::Authenticators(self.engine.enrollment().list_authenticators(account)?)
             }
+            ReadOperation::Passkeys => {
+                let kept = self.engine.passkeys().list_passkeys_if_any(account)?;
+                ReplyBody::Passkeys(kept.iter().map(PasskeyState::from).collect())
+            }
             ReadOperation::Browsers => {
                 let mut browsers = self.engine.sessions().list_trusted_browsers(account, now)?;
                 browsers.truncate(MAX_BROWSERS);
@@ -129,6 +144,10 @@ impl Commands<'_> {
             }
             ChangeOperation::BeginRecoveryCodes => {
                 self.engine.enrollment().refuse_recovery_codes(account)
+            }
+            // a code is asked for and consumed only if there is such a passkey
+            ChangeOperation::RemovePasskey(name) | ChangeOperation::RenamePasskey { name, .. } => {
+                self.engine.passkeys().require_passkey(account, name)
             }
             ChangeOperation::RevokeBrowsers(_) | ChangeOperation::RemoveAuthenticator(_) => Ok(()),
         }

@@ -4,7 +4,7 @@
 
 use super::{AfterRecovery, AppPasswordsAfter, MailRefusal};
 use crate::account::email::EmailAddress;
-use crate::account::name::UserName;
+use crate::account::name::{Label, UserName};
 use crate::policy::requirement::EnrollmentGrace;
 use crate::store::MissedInputs;
 use crate::system::clock::Timestamp;
@@ -210,6 +210,13 @@ pub fn clock_unlocked(name: &UserName, lowered: usize, now: Timestamp) -> String
             "codes of {name} are accepted again from the next one on; the clock says {now}, make sure that it stays correct"
         ),
     }
+}
+
+/// Returns the text after a passkey was removed.
+pub fn passkey_removed(name: &UserName, passkey: &Label) -> String {
+    format!(
+        "the passkey {passkey} of {name} is removed, and every session and trusted browser of {name} has ended"
+    )
 }
 
 /// Returns the text after a one-time code was cancelled.

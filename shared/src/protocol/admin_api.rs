@@ -6,7 +6,7 @@ use super::command_request::TypedText;
 use super::status::{AccountStatus, SecondFactorState};
 use crate::account::email::EmailAddress;
 use crate::account::event::{AuditEvent, EventKind};
-use crate::account::name::UserName;
+use crate::account::name::{Label, UserName};
 use serde::{Deserialize, Serialize};
 
 /// Path below the URL of the gate.
@@ -141,6 +141,16 @@ pub enum Revoked {
 pub struct Revoke {
     /// What is revoked of the account.
     pub what: Revoked,
+}
+
+/// Body of a request to remove a passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct RemovePasskey {
+    /// Name of the passkey, as the list shows it.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
+    pub passkey: Label,
 }
 
 /// One event of the audit log.

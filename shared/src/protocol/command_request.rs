@@ -8,7 +8,7 @@
 
 pub use super::typed::TypedText;
 
-use super::status::{AccountStatus, AuthenticatorState};
+use super::status::{AccountStatus, AuthenticatorState, PasskeyState};
 use crate::account::name::{Label, UserName};
 use crate::credential::totp::Algorithm;
 use crate::store::BrowserRecord;
@@ -54,6 +54,7 @@ pub enum Operation {
 pub enum ReadOperation {
     Status,
     Authenticators,
+    Passkeys,
     /// The browsers that the account trusts.
     Browsers,
 }
@@ -66,6 +67,11 @@ pub enum ChangeOperation {
     RevokeBrowsers(Option<i64>),
     /// Removes one of several authenticators.
     RemoveAuthenticator(Label),
+    RemovePasskey(Label),
+    RenamePasskey {
+        name: Label,
+        new: Label,
+    },
     /// Makes a new authenticator, which is not stored yet.
     #[serde(rename = "begin-setup")]
     BeginEnrollment(EnrollmentOperation),
@@ -152,6 +158,8 @@ pub enum ReplyBody {
     Status(Box<AccountStatus>),
     /// The authenticators of the account, oldest first.
     Authenticators(Vec<AuthenticatorState>),
+    /// The passkeys of the account, oldest first.
+    Passkeys(Vec<PasskeyState>),
     /// The browsers that the account trusts, newest first.
     Browsers(Vec<BrowserRecord>),
     /// So many browsers are trusted no longer.

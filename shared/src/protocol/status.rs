@@ -4,7 +4,7 @@
 
 use crate::account::name::Label;
 use crate::credential::totp::OtpParameters;
-use crate::store::AccountTally;
+use crate::store::{AccountTally, PasskeyRecord};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +26,29 @@ pub enum SecondFactorState {
 pub struct AccountStatus {
     pub state: SecondFactorState,
     pub tally: AccountTally,
+}
+
+/// One passkey in a list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PasskeyState {
+    pub name: Label,
+    pub created: Timestamp,
+    pub last_used: Option<Timestamp>,
+    /// Whether its authenticator verified its user at the registration.
+    pub verifies_user: bool,
+    pub is_backed_up: bool,
+}
+
+impl From<&PasskeyRecord> for PasskeyState {
+    fn from(record: &PasskeyRecord) -> PasskeyState {
+        PasskeyState {
+            name: record.name.clone(),
+            created: record.created,
+            last_used: record.last_used,
+            verifies_user: record.passkey.verifies_user,
+            is_backed_up: record.passkey.is_backed_up,
+        }
+    }
 }
 
 /// One authenticator in a list.

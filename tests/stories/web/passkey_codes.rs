@@ -63,7 +63,8 @@ fn a_passkey_makes_a_code_that_ssh_and_sudo_accept_once() {
     // A device that does not recognize its user makes none, though a step-up was given just now.
     authenticator.recognizes_user(false);
     browser.opens(&web.pages).arrives_at("Your account");
-    browser.clicks_to(LINK, title).clicks(MAKE);
+    browser.clicks_to(LINK, title);
+    browser.runs(&format!("document.querySelector(\"{MAKE}\").click()"));
     let waits = "const done = arguments[0]; const end = Date.now() + 20000; const look = () => \
                  document.querySelector('[data-failed]:not([hidden])') || Date.now() > end \
                  ? done(document.querySelectorAll('.codes code').length) : setTimeout(look, 50); look();";
@@ -74,5 +75,17 @@ fn a_passkey_makes_a_code_that_ssh_and_sudo_accept_once() {
     let code = makes(title);
     Postern::call("session revoke alice --all").does();
     alice.with_key().is_refused(&code, "wrong");
+
+    // The command shows the passkey and removes it. What it made ends with it.
+    let list = "authenticator list alice";
+    assert_contains(Postern::call(list).does().out, "passkey");
+    Postern::call("authenticator rename alice laptop old").does();
+    let listed = Postern::call(&format!("{list} --json")).run().json();
+    assert_eq!(listed[1]["kind"], "passkey");
+    assert_eq!(listed[1]["name"], "old");
+    Postern::call("authenticator remove alice old").does();
+    assert_lacks(Postern::call(list).does().out, "passkey");
+    assert_contains(Postern::call("log alice").does().out, "passkey-removed");
+    Postern::call("authenticator remove alice old").refuses();
     assert_lacks(web.gate.log(), "panicked");
 }

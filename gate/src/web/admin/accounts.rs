@@ -10,12 +10,12 @@ use crate::web::pages::account::Confirmation;
 use crate::web::refusal::{ActRefused, ActResult, HandlerError};
 use crate::web::request::RequestContext;
 use crate::web::step_up::StepUpProof;
-use postern_shared::account::name::UserName;
+use postern_shared::account::name::{Label, UserName};
 use postern_shared::credential::recovery_code::OneTimeCode;
 use postern_shared::engine::messages::AfterDisabled;
 use postern_shared::engine::{AdministrationError, AdministratorStatus, AppPasswordsAfter, Engine};
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
-use postern_shared::store::{BrowserRecord, SessionRecord};
+use postern_shared::store::{BrowserRecord, PasskeyRecord, SessionRecord};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::token::session::Session;
 
@@ -29,10 +29,12 @@ pub(crate) enum AdminAct {
     RevokeBrowsers,
     IssueCode,
     CancelCode,
+    /// Of the passkey that the form names.
+    RemovePasskey,
 }
 
 impl AdminAct {
-    const ALL: [AdminAct; 7] = [
+    const ALL: [AdminAct; 8] = [
         AdminAct::Disable,
         AdminAct::Unlock,
         AdminAct::ResetClock,
@@ -40,6 +42,7 @@ impl AdminAct {
         AdminAct::RevokeBrowsers,
         AdminAct::IssueCode,
         AdminAct::CancelCode,
+        AdminAct::RemovePasskey,
     ];
 
     pub(crate) fn word(self) -> &'static str {
@@ -51,6 +54,7 @@ impl AdminAct {
             AdminAct::RevokeBrowsers => "forget-browsers",
             AdminAct::IssueCode => "issue-code",
             AdminAct::CancelCode => "cancel-code",
+            AdminAct::RemovePasskey => "remove-passkey",
         }
     }
 
@@ -89,13 +93,20 @@ impl AdminAct {
                 language.text("admin-cancel-code"),
                 language.text("admin-cancel-code-line"),
             ),
+            AdminAct::RemovePasskey => (
+                language.text("remove-passkey"),
+                language.text("admin-remove-passkey-line"),
+            ),
         }
     }
 
     /// Whether the act takes something away from the user.
     pub(crate) fn is_destructive(self) -> bool {
         match self {
-            AdminAct::Disable | AdminAct::EndSessions | AdminAct::RevokeBrowsers => true,
+            AdminAct::Disable
+            | AdminAct::EndSessions
+            | AdminAct::RevokeBrowsers
+            | AdminAct::RemovePasskey => true,
             AdminAct::Unlock
             | AdminAct::ResetClock
             | AdminAct::IssueCode
@@ -108,7 +119,12 @@ impl AdminAct {
     }
 
     /// Returns the content of the page that confirms the act.
-    pub(super) fn confirmation(self, language: &Language, name: &UserName) -> Confirmation {
+    pub(super) fn confirmation(
+        self,
+        language: &Language,
+        name: &UserName,
+        passkey: &str,
+    ) -> Confirmation {
         let (title, line) = self.texts(language);
         Confirmation {
             act: "administration/act",
@@ -121,6 +137,7 @@ impl AdminAct {
             hidden: vec![
                 ("account", name.to_string()),
                 ("action", self.word().to_owned()),
+                ("which", passkey.to_owned()),
             ],
             is_destructive: self.is_destructive(),
         }
@@ -131,6 +148,7 @@ impl AdminAct {
 pub(crate) struct AccountDetails {
     pub(crate) status: AccountStatus,
     pub(crate) authenticators: Vec<AuthenticatorState>,
+    pub(crate) passkeys: Vec<PasskeyRecord>,
     pub(crate) sessions: Vec<SessionRecord>,
     pub(crate) browsers: Vec<BrowserRecord>,
     pub(crate) one_time_code: Option<Timestamp>,
@@ -150,6 +168,7 @@ impl AccountDetails {
         Ok(AccountDetails {
             status: engine.accounts().account_status(name)?,
             authenticators: engine.enrollment().list_authenticators(name)?,
+            passkeys: empty_if_unknown(engine.passkeys().list_passkeys(name))?,
             sessions,
             browsers,
             one_time_code: engine.accounts().one_time_code_expiry(name, now)?,
@@ -226,6 +245,7 @@ pub(crate) async fn run_admin_act(
     step_up: &StepUpProof,
     name: UserName,
     act: AdminAct,
+    passkey: Option<Label>,
 ) -> ActResult<AdminActResult> {
     if name == step_up.session.name {
         let text = request.text("admin-own-account");
@@ -266,6 +286,13 @@ pub(crate) async fn run_admin_act(
                     .accounts()
                     .issue_one_time_code(&name, principal, now)?;
                 AdminActResult::Code(code, until)
+            }
+            AdminAct::RemovePasskey => {
+                let label = passkey.ok_or(AdministrationError::Stale)?;
+                engine
+                    .passkeys()
+                    .remove_passkey(&name, &label, principal, now)?;
+                AdminActResult::Done
             }
             AdminAct::CancelCode => {
                 engine

@@ -5,7 +5,7 @@ use super::accounts::{
 };
 use super::templates::{AccountPage, AccountRow, AccountsPage, ActDonePage};
 use crate::http::reply::HttpReply;
-use crate::web::account::{run_act, show_confirmation};
+use crate::web::account::{parse_label, run_act, show_confirmation};
 use crate::web::pages;
 use crate::web::refusal::{ActRefused, ActResult, PageForm, PageResult};
 use crate::web::request::RequestContext;
@@ -88,14 +88,19 @@ pub(crate) async fn show_account_page(request: &RequestContext<'_>, form: &PageF
 pub(crate) async fn show_act_page(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     require_administrator(request).await?;
     let (name, act) = parse_act(request, form)?;
-    show_confirmation(request, act.confirmation(request.language, &name), form).await
+    let confirmation = act.confirmation(request.language, &name, form.field("which"));
+    show_confirmation(request, confirmation, form).await
 }
 
 pub(crate) async fn submit_admin_act(request: &RequestContext<'_>, form: &PageForm) -> PageResult {
     require_administrator(request).await?;
     let (name, act) = parse_act(request, form)?;
     let step_up = step_up::verify_form(request, form).await?;
-    let result = run_admin_act(request, &step_up, name.clone(), act).await?;
+    let passkey = match act {
+        AdminAct::RemovePasskey => Some(parse_label(request, form.field("which"))?),
+        _ => None,
+    };
+    let result = run_admin_act(request, &step_up, name.clone(), act, passkey).await?;
     let page = render_act_result(request, &name, act, &result);
     Ok(request.with_tokens(page, &step_up.tokens(request)))
 }

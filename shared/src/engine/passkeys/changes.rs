@@ -98,6 +98,31 @@ impl Passkeys<'_> {
         Ok(tx.passkeys(record.id)?)
     }
 
+    /// Does the same; of an account that is declared in a file and has never signed in it returns none.
+    pub fn list_passkeys_if_any(
+        &mut self,
+        name: &UserName,
+    ) -> Result<Vec<PasskeyRecord>, AdministrationError> {
+        match self.list_passkeys(name) {
+            Err(AdministrationError::UnknownAccount(_))
+                if self.engine.config.find_declared_account(name).is_some() =>
+            {
+                Ok(Vec::new())
+            }
+            listed => listed,
+        }
+    }
+
+    /// Refuses a passkey that the account does not have.
+    pub(in crate::engine) fn require_passkey(
+        &mut self,
+        account: &UserName,
+        name: &Label,
+    ) -> Result<(), AdministrationError> {
+        find(&self.list_passkeys(account)?, account, name)?;
+        Ok(())
+    }
+
     pub fn rename_passkey<'a>(
         &mut self,
         account: &UserName,

@@ -240,6 +240,33 @@ fn a_restored_store_is_no_witness_of_what_was_used_before_it() {
     assert!(again.result.is_err());
 }
 
+/// A copy of a passkey that was used since the backup stays behind, and the code that it made ends.
+#[test]
+fn passkeys_keep_the_larger_counter_where_the_replaced_store_knows_it() {
+    for (replaced, expected) in [(Replaced::Readable, "9 7"), (Replaced::Lost, "5 7")] {
+        let (mut test, _) = alice("");
+        for (name, counter) in [("a", 5), ("b", 7)] {
+            test.changes(&format!(
+                "INSERT INTO passkey (account, name, credential, user_handle, rp_id, public_key, counter, \
+                 backup_eligible, backed_up, user_verified, created) \
+                 VALUES (1, '{name}', CAST('{name}' AS BLOB), x'02', 'example.com', x'03', {counter}, 0, 0, 1, 1)"
+            ));
+        }
+        test.changes("INSERT INTO passkey_code VALUES (1, x'01', 1, 2, 0)");
+        let file = backup(&mut test);
+        test.changes("UPDATE passkey SET counter = 9 WHERE name = 'a'");
+        test.changes("UPDATE passkey SET counter = 3 WHERE name = 'b'");
+        restored(&mut test, &file, replaced);
+        let counter = |name: &str| -> u64 {
+            test.number(&format!(
+                "SELECT counter FROM passkey WHERE name = '{name}'"
+            ))
+        };
+        assert_eq!(format!("{} {}", counter("a"), counter("b")), expected);
+        assert_eq!(test.number::<u64>("SELECT count(*) FROM passkey_code"), 0);
+    }
+}
+
 #[test]
 fn recovery_codes_are_used_where_the_replaced_store_knows_it_and_are_reported() {
     for replaced in [Replaced::Readable, Replaced::Lost] {

@@ -83,7 +83,8 @@ fn confirm(output: Output, ends: &EndedByRotation, fleet: &str) -> CommandResult
     let totals = KeyBound::ALL.map(|what| (what, count(ends.values().flatten(), what)));
     output.text(format_args!(
         "New keys end, for {}: {}.\n\
-         Authenticators keep working, and used codes remain used. But anyone who has had both the key file and the \
+         Authenticators keep working, and used codes remain used. Passkeys stay: the store has only their public \
+         keys. But anyone who has had both the key file and the \
          store knows their secrets: in that case, disable each account and enroll it again.\n{fleet}",
         counted(ends.len() as u64, "account"),
         list(&totals)

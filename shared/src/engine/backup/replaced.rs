@@ -173,6 +173,31 @@ impl ReplacedStore<'_> {
         Ok(())
     }
 
+    /// Raises the signature counters of restored passkeys to those that this store knows: a copy of a
+    /// passkey that was used since the backup stays behind.
+    pub(super) fn raise_passkey_counters(
+        &mut self,
+        engine: &mut Engine,
+    ) -> Result<(), EngineError> {
+        let what = RestoredCredential::Passkeys;
+        let mut after = (0, Vec::new());
+        loop {
+            let mut transaction = engine.begin(Intent::Write)?;
+            let restored = transaction.credentials_after(what, (after.0, &after.1), BATCH)?;
+            let Some(last) = restored.last() else {
+                return Ok(());
+            };
+            after.clone_from(last);
+            for (account, credential) in &restored {
+                let known = self.read(|old, _| old.passkey_counter(*account, credential))?;
+                if let Some(counter) = known {
+                    transaction.raise_passkey_counter(*account, credential, counter)?;
+                }
+            }
+            transaction.commit()?;
+        }
+    }
+
     /// Returns the accounts of the restored store that this one does not have.
     pub(super) fn removed_accounts(
         &mut self,

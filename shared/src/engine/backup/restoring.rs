@@ -131,6 +131,7 @@ impl Backups<'_> {
         old.consume_used_recovery_codes(self.engine)?;
         if old.is_of_same_store(&self.engine.vault) {
             old.copy_used_steps(self.engine)?;
+            old.raise_passkey_counters(self.engine)?;
         }
         if report.uses_are_known {
             old.remove_revoked(self.engine)?;

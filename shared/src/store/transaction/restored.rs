@@ -213,6 +213,24 @@ impl Transaction<'_> {
         self.query_row(&sql, (account, hash), |row| row.get(0))
     }
 
+    /// Returns the signature counter of a passkey.
+    pub fn passkey_counter(&mut self, account: i64, credential: &[u8]) -> StoreResult<Option<u32>> {
+        let sql = "SELECT counter FROM passkey WHERE account = ?1 AND credential = ?2";
+        self.find_row(sql, (account, credential), |row| row.get(0))
+    }
+
+    /// Raises the signature counter of a passkey to one that it has reached.
+    pub fn raise_passkey_counter(
+        &mut self,
+        account: i64,
+        credential: &[u8],
+        counter: u32,
+    ) -> StoreResult<()> {
+        let sql = "UPDATE passkey SET counter = ?3 \
+                   WHERE account = ?1 AND credential = ?2 AND counter < ?3";
+        self.execute(sql, (account, credential, counter))
+    }
+
     pub fn remove_credential(
         &mut self,
         what: RestoredCredential,

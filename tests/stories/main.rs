@@ -181,7 +181,7 @@ mod web {
     mod guesses;
     mod login_token;
     mod passkey_codes;
-    mod passkeys;
+    pub(crate) mod passkeys;
     mod preferences;
     mod proxy_identity;
     mod rules;

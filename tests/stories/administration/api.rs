@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use testhost::{Host, Postern, assert_lacks};
 
 /// The endpoints for programs.
-const ENDPOINTS: [(&str, &str); 8] = [
+const ENDPOINTS: [(&str, &str); 10] = [
     ("GET", "administration/accounts"),
     ("GET", "administration/accounts/{name}"),
     ("POST", "administration/accounts/{name}/disable"),
@@ -16,6 +16,8 @@ const ENDPOINTS: [(&str, &str); 8] = [
     ("POST", "administration/accounts/{name}/revoke"),
     ("POST", "administration/accounts/{name}/one-time-code"),
     ("DELETE", "administration/accounts/{name}/one-time-code"),
+    ("GET", "administration/accounts/{name}/passkeys"),
+    ("POST", "administration/accounts/{name}/passkeys/remove"),
     ("GET", "administration/events"),
 ];
 

@@ -2,6 +2,7 @@
 //! the command with `--gate`.
 
 use crate::mail::codes::{PLAIN, confirmed};
+use crate::web::passkeys::{adds_passkey, signs_in};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
@@ -516,4 +517,46 @@ fn no_other_user_administers_and_no_act_goes_without_a_fresh_code() {
         &format!("secret_file = \"{SECRET_FILE}\"\n"),
     );
     assert_eq!(weak.loads(&at("")).status, 404, "pages are off");
+}
+
+/// A lost passkey: an administrator sees and removes it, and the user is told by the log.
+#[test]
+#[ignore = "needs the test host: tests/run"]
+fn an_administrator_removes_a_lost_passkey() {
+    let host = Host::fresh();
+    let office = Office::open(&host);
+    let (alice, phone) = &office.alice;
+    let hers = Chromium::start();
+    let key = hers.with_authenticator();
+    signs_in(&office.web, &hers, alice, phone);
+    host.clock.forward(30);
+    adds_passkey(&hers, alice, phone, "laptop");
+    key.is_lost();
+    let list = "accounts/alice/passkeys";
+    let listed = json(&asks(&program(SECRET), "GET", list));
+    assert_eq!(listed["passkeys"][0]["name"], "laptop", "{listed}");
+
+    let browser = office.carols();
+    let account = office.web.page("administration/account?name=alice");
+    browser.opens(&account).arrives_at("alice");
+    assert_contains(browser.reads("main"), "laptop");
+    browser.clicks_to("input[value=remove-passkey] ~ button", "Remove a passkey");
+    host.clock.forward(30);
+    let (carol, carols_phone) = &office.carol;
+    browser.types_proof(carol, &carols_phone.code());
+    browser.submits_to("Remove a passkey");
+    browser.opens(&account).arrives_at("alice");
+    assert_lacks(browser.reads("main"), "laptop");
+    let listed = json(&asks(&program(SECRET), "GET", list));
+    assert_eq!(listed["passkeys"], serde_json::json!([]));
+    let log = Postern::call("log alice").does().out;
+    assert_contains(&log, "passkey-removed");
+    assert_contains(&log, "carol");
+    // Her sessions ended with it; the code still signs in.
+    host.clock.forward(30);
+    hers.opens(APP)
+        .enters_password("alice", &alice.password)
+        .arrives_at("Verification code");
+    hers.enters_code(&phone.code())
+        .arrives_at("The application");
 }

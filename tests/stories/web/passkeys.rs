@@ -11,7 +11,7 @@ const USE: &str = "form[data-get] button";
 
 /// Begins with an account that is signed in by a code, on its page of passkeys.
 #[track_caller]
-pub(super) fn signs_in(web: &Web, browser: &Chromium, alice: &Person, phone: &Phone) {
+pub(crate) fn signs_in(web: &Web, browser: &Chromium, alice: &Person, phone: &Phone) {
     browser
         .opens(APP)
         .enters_password("alice", &alice.password)
@@ -26,7 +26,7 @@ pub(super) fn signs_in(web: &Web, browser: &Chromium, alice: &Person, phone: &Ph
 
 /// Adds a passkey after password and code.
 #[track_caller]
-pub(super) fn adds_passkey(browser: &Chromium, alice: &Person, phone: &Phone, name: &str) {
+pub(crate) fn adds_passkey(browser: &Chromium, alice: &Person, phone: &Phone, name: &str) {
     browser
         .types("[name=name]", name)
         .types_proof(alice, &phone.code())

@@ -410,3 +410,25 @@ remove-passkey = Passkey entfernen
 remove-passkey-line = „{ $name }“ meldet Sie danach nicht mehr an, und alle anderen Sitzungen und vertrauten Browser enden.
 passkey-removed = Passkey entfernt
 passkey-removed-line = Er meldet Sie nicht mehr an. Alle anderen Sitzungen und vertrauten Browser sind beendet.
+
+# approval
+approve = Anmeldung freigeben
+approve-line = Geben Sie dies nur frei, wenn Sie sich gerade dort anmelden und die Zahl an Ihrer eigenen Eingabeaufforderung sehen.
+approve-host = Rechner
+approve-service = Dienst
+approve-from = Von
+approve-account = Konto
+approve-time = Angefragt
+approve-asked = { $at }
+approve-number = Die Zahl an der Eingabeaufforderung
+approve-by-passkey = Mit einem Passkey freigeben
+approve-no-passkey = Der Browser hat keinen Passkey übergeben. Versuchen Sie es noch einmal, oder geben Sie an der Eingabeaufforderung einen Code ein.
+not-me = Das war ich nicht
+approved = Freigegeben
+approved-line = Drücken Sie jetzt die Eingabetaste an der Eingabeaufforderung von { $service } auf { $host }.
+approval-wrong-number = Die Zahl war falsch, und die Anfrage ist abgelehnt. Beginnen Sie an der Eingabeaufforderung von vorn.
+approval-unknown = Keine solche Anfrage
+approval-unknown-line = Für Ihr Konto gibt es hier nichts freizugeben: Die Anfrage ist beendet oder nicht Ihre. Beginnen Sie an der Eingabeaufforderung von vorn.
+approval-refused = Abgelehnt
+approval-refused-line = Die Anfrage ist abgelehnt und steht im Protokoll.
+approval-refused-advice = Wer angefragt hat, kennt Ihren ersten Faktor, etwa Ihr Passwort oder einen Schlüssel: Ändern Sie ihn, und sagen Sie es der Administration.

@@ -390,3 +390,25 @@ remove-passkey = Remove a passkey
 remove-passkey-line = “{ $name }” will no longer sign you in, and all other sessions and trusted browsers end.
 passkey-removed = Passkey removed
 passkey-removed-line = It no longer signs you in. All other sessions and trusted browsers have ended.
+
+# approval
+approve = Approve a sign-in
+approve-line = Approve this only if you are signing in there now, and see this number at your own prompt.
+approve-host = Host
+approve-service = Service
+approve-from = From
+approve-account = Account
+approve-time = Asked
+approve-asked = { $at }
+approve-number = The number at the prompt
+approve-by-passkey = Approve with a passkey
+approve-no-passkey = The browser gave no passkey. Try again, or type a code at the prompt.
+not-me = This was not me
+approved = Approved
+approved-line = You can press Enter at the prompt of { $service } on { $host } now.
+approval-wrong-number = The number was wrong, and the request is refused. Start again at the prompt.
+approval-unknown = No such request
+approval-unknown-line = There is nothing to approve here for your account: the request has ended, or is not yours. Start again at the prompt.
+approval-refused = Refused
+approval-refused-line = The request is refused, and is in the log.
+approval-refused-advice = Whoever asked has passed your first factor, such as your password or a key: change it, and tell the administrator.

@@ -410,3 +410,25 @@ remove-passkey = Eliminar una llave de acceso
 remove-passkey-line = «{ $name }» ya no iniciará la sesión, y terminan todas las demás sesiones y los navegadores de confianza.
 passkey-removed = Llave de acceso eliminada
 passkey-removed-line = Ya no inicia la sesión. Han terminado todas las demás sesiones y los navegadores de confianza.
+
+# approval
+approve = Aprobar un inicio de sesión
+approve-line = Apruebe esto solo si está iniciando sesión allí en este momento y ve este número en su propio terminal.
+approve-host = Equipo
+approve-service = Servicio
+approve-from = Desde
+approve-account = Cuenta
+approve-time = Solicitado
+approve-asked = { $at }
+approve-number = El número que muestra el terminal
+approve-by-passkey = Aprobar con una llave de acceso
+approve-no-passkey = El navegador no entregó ninguna llave de acceso. Inténtelo de nuevo o escriba un código en el terminal.
+not-me = No fui yo
+approved = Aprobado
+approved-line = Pulse ahora Intro en el terminal, donde pregunta { $service } en { $host }.
+approval-wrong-number = El número era incorrecto y la solicitud queda rechazada. Vuelva a empezar en el terminal.
+approval-unknown = No existe tal solicitud
+approval-unknown-line = Aquí no hay nada que aprobar para su cuenta: la solicitud ha terminado o no es suya. Vuelva a empezar en el terminal.
+approval-refused = Rechazado
+approval-refused-line = La solicitud queda rechazada y consta en el registro.
+approval-refused-advice = Quien la hizo ha superado su primer factor, como su contraseña o una clave: cámbielo y avise a la administración.

@@ -410,3 +410,25 @@ remove-passkey = Supprimer une clé d’accès
 remove-passkey-line = « { $name } » ne vous connectera plus, et toutes les autres sessions et tous les navigateurs de confiance prennent fin.
 passkey-removed = Clé d’accès supprimée
 passkey-removed-line = Elle ne vous connecte plus. Toutes les autres sessions et tous les navigateurs de confiance ont pris fin.
+
+# approval
+approve = Approuver une connexion
+approve-line = N’approuvez que si vous vous connectez là en ce moment et voyez ce nombre à votre propre invite.
+approve-host = Machine
+approve-service = Service
+approve-from = Depuis
+approve-account = Compte
+approve-time = Demandé
+approve-asked = { $at }
+approve-number = Le nombre affiché à l’invite
+approve-by-passkey = Approuver avec une clé d’accès
+approve-no-passkey = Le navigateur n’a pas fourni de clé d’accès. Réessayez, ou saisissez un code à l’invite.
+not-me = Ce n’était pas moi
+approved = Approuvé
+approved-line = Appuyez maintenant sur Entrée à l’invite de { $service } sur { $host }.
+approval-wrong-number = Le nombre était faux, et la demande est refusée. Recommencez à l’invite.
+approval-unknown = Aucune demande de ce type
+approval-unknown-line = Il n’y a rien à approuver ici pour votre compte : la demande a pris fin, ou n’est pas la vôtre. Recommencez à l’invite.
+approval-refused = Refusé
+approval-refused-line = La demande est refusée et figure dans le journal.
+approval-refused-advice = L’auteur de la demande a passé votre premier facteur, comme votre mot de passe ou une clé : changez-le et prévenez l’administration.

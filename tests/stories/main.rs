@@ -173,6 +173,7 @@ mod web {
     mod account_refusals;
     mod app_passwords;
     mod application_scripts;
+    mod approval;
     mod branding;
     mod browser;
     mod dead_ends;

@@ -10,6 +10,7 @@ use crate::state::branding::Branding;
 use askama::Template;
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
+use postern_shared::engine::ShownApproval;
 use postern_shared::system::clock::Timestamp;
 
 /// What every page needs.
@@ -123,6 +124,19 @@ pub(crate) struct RecoveryCodesPage<'a> {
 #[template(path = "cookies.html")]
 pub(crate) struct CookiesPage<'a> {
     pub(crate) frame: PageFrame<'a>,
+}
+
+/// What asks for an approval, and the request to the passkeys that can give it.
+#[derive(Template)]
+#[template(path = "approve.html")]
+pub(crate) struct ApprovalPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    /// Characters at the end of the page's address.
+    pub(crate) code: &'a str,
+    pub(crate) shown: &'a ShownApproval,
+    pub(crate) token: &'a str,
+    /// JSON.
+    pub(crate) options: &'a str,
 }
 
 #[derive(Template)]

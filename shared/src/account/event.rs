@@ -81,6 +81,8 @@ pub enum EventKind {
     PasskeyAdded,
     PasskeyRenamed,
     PasskeyRemoved,
+    /// The owner refused a request of a PAM prompt for an approval.
+    ApprovalRefused,
     RecoveryCodesReplaced,
     OneTimeCodeIssued,
     OneTimeCodeCancelled,
@@ -133,7 +135,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 42] = [
+    pub const ALL: [EventKind; 43] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -149,6 +151,7 @@ impl EventKind {
         EventKind::PasskeyAdded,
         EventKind::PasskeyRenamed,
         EventKind::PasskeyRemoved,
+        EventKind::ApprovalRefused,
         EventKind::RecoveryCodesReplaced,
         EventKind::OneTimeCodeIssued,
         EventKind::OneTimeCodeCancelled,
@@ -186,7 +189,7 @@ impl EventKind {
         match self {
             EventKind::Refused | EventKind::CodeRequested => Some(100),
             EventKind::Accepted => Some(1000),
-            EventKind::HostPasswordChanged => Some(40),
+            EventKind::HostPasswordChanged | EventKind::ApprovalRefused => Some(40),
             EventKind::NewSignIn => Some(8),
             _ => None,
         }
@@ -210,6 +213,7 @@ impl EventKind {
             EventKind::PasskeyAdded => "passkey-added",
             EventKind::PasskeyRenamed => "passkey-renamed",
             EventKind::PasskeyRemoved => "passkey-removed",
+            EventKind::ApprovalRefused => "approval-refused",
             EventKind::RecoveryCodesReplaced => "recovery-codes-replaced",
             EventKind::OneTimeCodeIssued => "one-time-code-issued",
             EventKind::OneTimeCodeCancelled => "one-time-code-cancelled",

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod app_passwords;
+mod approval;
 mod backup;
 mod break_glass;
 mod commands;
@@ -27,6 +28,8 @@ pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
 pub use accounts::password_change::refuse_guessable_password;
 pub use app_passwords::changes::AppPasswordsAfter;
+pub use approval::PendingApproval;
+pub use approval::answer::{ApprovalAnswer, ShownApproval};
 pub use backup::replaced::ReplacedStore;
 pub use backup::restoring::{RestoreOptions, RestoreReport, ToRenew};
 pub use backup::writing::BackupError;
@@ -36,8 +39,8 @@ pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
 pub use context::principal::{Principal, Requester};
 pub use context::privileges;
 pub use context::subjects::{
-    AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Hosts, Keys,
-    Login, Mail, Passkeys, Sessions, Verification,
+    AccountPolicy, Accounts, AppPasswords, Approvals, AuditLog, Backups, Commands, Enrollment,
+    Hosts, Keys, Login, Mail, Passkeys, Sessions, Verification,
 };
 pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};

@@ -6,7 +6,7 @@
 use super::session::Session;
 use super::{PasskeyToken, Token, TokenHolder, TokenKind, TokenPayload, session_recipient};
 use crate::credential::secret::RandomError;
-use crate::crypto::vault::TokenKeys;
+use crate::crypto::vault::{ApprovalHash, TokenKeys};
 use crate::system::clock::Timestamp;
 use crate::verify::passkey::PasskeyChallenge;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ use sha2::{Digest, Sha256};
 pub enum PasskeyPurpose {
     Registration,
     StepUp,
+    /// The approval of this request.
+    Approval(ApprovalHash),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

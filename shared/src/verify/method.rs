@@ -12,6 +12,8 @@ pub enum AuthenticationMethod {
     RecoveryCode,
     OneTimeCode,
     Passkey,
+    /// A passkey at the web, for the prompt of a PAM service.
+    Approval,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
     /// A password alone, where no second factor is required.
@@ -40,6 +42,7 @@ impl AuthenticationMethod {
             AuthenticationMethod::RecoveryCode => "recovery-code",
             AuthenticationMethod::OneTimeCode => "one-time-code",
             AuthenticationMethod::Passkey => "passkey",
+            AuthenticationMethod::Approval => "approval",
             AuthenticationMethod::TrustedBrowser => "trusted-browser",
             AuthenticationMethod::Password => "password",
             AuthenticationMethod::Identity => "identity",

@@ -24,7 +24,12 @@ pub(in crate::engine) fn log_event(
     let logged = tx.add_event(event)?;
     // The user's own processes, or any sign-in, can cause these events without limit, and must
     // not fill the user's mailbox.
-    let is_limited = [EventKind::HostPasswordChanged, EventKind::NewSignIn].contains(&event.kind);
+    let is_limited = [
+        EventKind::HostPasswordChanged,
+        EventKind::NewSignIn,
+        EventKind::ApprovalRefused,
+    ]
+    .contains(&event.kind);
     if logged == LoggedEvent::TooMany && is_limited {
         return Ok(());
     }
@@ -46,6 +51,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::AuthenticatorRemoved
         | EventKind::PasskeyAdded
         | EventKind::PasskeyRemoved
+        | EventKind::ApprovalRefused
         | EventKind::RecoveryCodesReplaced
         | EventKind::OneTimeCodeIssued
         | EventKind::OneTimeCodeCancelled

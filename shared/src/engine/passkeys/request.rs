@@ -124,7 +124,7 @@ impl Passkeys<'_> {
         let token = PasskeyToken::issue_in(session, payload, &vault.token_keys(), now)?;
         let user_verification = match purpose {
             PasskeyPurpose::Registration => party.user_verification,
-            PasskeyPurpose::StepUp => UserVerification::Required,
+            PasskeyPurpose::StepUp | PasskeyPurpose::Approval(_) => UserVerification::Required,
         };
         let options = PasskeyOptions {
             challenge: token.passkey_challenge(),

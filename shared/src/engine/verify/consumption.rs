@@ -100,7 +100,8 @@ impl Evaluation<'_> {
         let (by_code, by_recovery) = match method {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
-            | AuthenticationMethod::Passkey => (true, false),
+            | AuthenticationMethod::Passkey
+            | AuthenticationMethod::Approval => (true, false),
             AuthenticationMethod::TrustedBrowser
             | AuthenticationMethod::Password
             | AuthenticationMethod::Identity => (false, false),

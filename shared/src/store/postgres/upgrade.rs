@@ -52,7 +52,7 @@ const FROM_VERSION_6: PostgresMigration = PostgresMigration {
             issued BIGINT NOT NULL, received BIGINT, used BIGINT, PRIMARY KEY (host, position))",
 };
 
-/// Adds the table of passkeys.
+/// Adds the tables of passkeys, and of requests that they approve.
 const FROM_VERSION_7: PostgresMigration = PostgresMigration {
     from: 7,
     schema: include_str!("../sqlite/migration/schema_7.sql"),
@@ -63,7 +63,15 @@ const FROM_VERSION_7: PostgresMigration = PostgresMigration {
             credential BYTEA NOT NULL UNIQUE, user_handle BYTEA NOT NULL,
             rp_id TEXT COLLATE \"C\" NOT NULL, public_key BYTEA NOT NULL, counter BIGINT NOT NULL,
             backup_eligible BIGINT NOT NULL, backed_up BIGINT NOT NULL, user_verified BIGINT NOT NULL,
-            created BIGINT NOT NULL, last_used BIGINT, UNIQUE (account, name))",
+            created BIGINT NOT NULL, last_used BIGINT, UNIQUE (account, name));
+        CREATE TABLE approval_request (
+            hash BYTEA PRIMARY KEY, account BIGINT NOT NULL REFERENCES account ON DELETE CASCADE,
+            generation BIGINT NOT NULL, conversation BYTEA NOT NULL, number BYTEA NOT NULL,
+            state TEXT COLLATE \"C\" NOT NULL, session BYTEA, service TEXT COLLATE \"C\" NOT NULL,
+            host TEXT COLLATE \"C\" NOT NULL, origin TEXT COLLATE \"C\" NOT NULL,
+            created BIGINT NOT NULL, expires BIGINT NOT NULL);
+        CREATE INDEX approval_request_account ON approval_request (account);
+        CREATE INDEX approval_request_created ON approval_request (created)",
 };
 
 /// Migrations in order, without a gap. Version 5 is the first that stores in PostgreSQL have; tests

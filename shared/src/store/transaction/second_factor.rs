@@ -79,7 +79,13 @@ impl Transaction<'_> {
     pub fn remove_second_factor(&mut self, account: AccountId) -> StoreResult<()> {
         self.erase_secrets(account)?;
         self.execute("DELETE FROM authenticator WHERE account = ?1", [account])?;
-        for table in ["passkey", "one_time_code", "mailed_code", "outbox"] {
+        for table in [
+            "passkey",
+            "approval_request",
+            "one_time_code",
+            "mailed_code",
+            "outbox",
+        ] {
             self.execute(
                 &format!("DELETE FROM {table} WHERE account = ?1"),
                 [account],

@@ -1,4 +1,5 @@
-//! Migration from version 7 to version 8: the table of passkeys is added.
+//! Migration from version 7 to version 8: the tables of passkeys, and of requests that they approve,
+//! are added.
 
 use super::create_missing;
 use crate::store::StoreResult;

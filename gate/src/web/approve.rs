@@ -121,7 +121,7 @@ pub(crate) async fn submit_approval(request: &RequestContext<'_>, form: &PageFor
         ApprovalAnswer::WrongNumber => {
             request.log_sign_in(name, "refused", "approval-wrong-number");
             let text = request.text("approval-wrong-number");
-            Err(ActRefused::forbidden("wrong_number", text).into())
+            Err(ActRefused::forbidden("wrong_code", text).into())
         }
         ApprovalAnswer::Unknown => Ok(show_unknown(request, &session)),
     }

@@ -2,8 +2,8 @@
 //! another account.
 
 use testhost::{
-    Chromium, Host, PagesAt, Person, Phone, Postern, Proxy, Terminal, VirtualAuthenticator, Web,
-    assert_contains, assert_lacks, keep_picture,
+    APP, Chromium, Host, PagesAt, Person, Phone, Postern, Proxy, Terminal, VirtualAuthenticator,
+    Web, assert_contains, assert_lacks, keep_picture,
 };
 
 /// The offer, which is above the prompt for a code.
@@ -42,11 +42,14 @@ impl Scene {
     fn adds_passkey(&self) -> VirtualAuthenticator<'_> {
         let authenticator = self.browser.with_authenticator();
         self.browser
-            .opens(&format!("{}passkeys", self.web.pages))
+            .opens(APP)
             .enters_password("alice", &self.alice.password)
             .arrives_at("Verification code");
         self.browser
             .enters_code(&self.phone.code())
+            .arrives_at("The application");
+        self.browser
+            .opens(&format!("{}passkeys", self.web.pages))
             .arrives_at("Passkeys");
         self.host.clock.forward(30);
         self.browser

@@ -413,7 +413,7 @@ passkey-removed-line = Er meldet Sie nicht mehr an. Alle anderen Sitzungen und v
 
 # approval
 approve = Anmeldung freigeben
-approve-line = Geben Sie dies nur frei, wenn Sie sich gerade dort anmelden und die Zahl an Ihrer eigenen Eingabeaufforderung sehen.
+approve-line = Geben Sie dies nur frei, wenn Sie sich gerade dort anmelden und Ihre eigene Eingabeaufforderung die Zahl zeigt, die Sie hier eingeben.
 approve-host = Rechner
 approve-service = Dienst
 approve-from = Von

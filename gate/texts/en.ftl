@@ -393,7 +393,7 @@ passkey-removed-line = It no longer signs you in. All other sessions and trusted
 
 # approval
 approve = Approve a sign-in
-approve-line = Approve this only if you are signing in there now, and see this number at your own prompt.
+approve-line = Approve this only if you are signing in there now and your own prompt shows the number that you type here.
 approve-host = Host
 approve-service = Service
 approve-from = From

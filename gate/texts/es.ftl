@@ -413,7 +413,7 @@ passkey-removed-line = Ya no inicia la sesión. Han terminado todas las demás s
 
 # approval
 approve = Aprobar un inicio de sesión
-approve-line = Apruebe esto solo si está iniciando sesión allí en este momento y ve este número en su propio terminal.
+approve-line = Apruebe esto solo si está iniciando sesión allí en este momento y su propio terminal muestra el número que escribe aquí.
 approve-host = Equipo
 approve-service = Servicio
 approve-from = Desde

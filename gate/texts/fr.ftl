@@ -413,7 +413,7 @@ passkey-removed-line = Elle ne vous connecte plus. Toutes les autres sessions et
 
 # approval
 approve = Approuver une connexion
-approve-line = N’approuvez que si vous vous connectez là en ce moment et voyez ce nombre à votre propre invite.
+approve-line = N’approuvez que si vous vous connectez là en ce moment et que votre propre invite affiche le nombre que vous saisissez ici.
 approve-host = Machine
 approve-service = Service PAM
 approve-from = Depuis

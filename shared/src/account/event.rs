@@ -189,7 +189,7 @@ impl EventKind {
         match self {
             EventKind::Refused | EventKind::CodeRequested => Some(100),
             EventKind::Accepted => Some(1000),
-            EventKind::HostPasswordChanged | EventKind::ApprovalRefused => Some(40),
+            EventKind::HostPasswordChanged => Some(40),
             EventKind::NewSignIn => Some(8),
             _ => None,
         }

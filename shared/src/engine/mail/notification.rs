@@ -24,12 +24,7 @@ pub(in crate::engine) fn log_event(
     let logged = tx.add_event(event)?;
     // The user's own processes, or any sign-in, can cause these events without limit, and must
     // not fill the user's mailbox.
-    let is_limited = [
-        EventKind::HostPasswordChanged,
-        EventKind::NewSignIn,
-        EventKind::ApprovalRefused,
-    ]
-    .contains(&event.kind);
+    let is_limited = [EventKind::HostPasswordChanged, EventKind::NewSignIn].contains(&event.kind);
     if logged == LoggedEvent::TooMany && is_limited {
         return Ok(());
     }

@@ -11,7 +11,7 @@ use postern_shared::account::host::JoinedHost;
 use postern_shared::credential::approval_code::{ApprovalCode, ApprovalNumber};
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::Input;
-use postern_shared::crypto::fleet_authority::HostKey;
+use postern_shared::crypto::fleet::authority::HostKey;
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{

@@ -9,7 +9,7 @@ use super::host::NoAnswer;
 use super::input::{InputSource, TypedInput};
 use super::options::FirstPass;
 use postern_shared::credential::input::InputReading;
-use postern_shared::credential::qr;
+use postern_shared::credential::otp::qr;
 use postern_shared::engine::{PamGrant, PamRefusal, PendingApproval, messages};
 use postern_shared::protocol::Severity;
 use postern_shared::verify::throttle::Phase;

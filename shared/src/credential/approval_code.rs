@@ -2,7 +2,7 @@
 //! number that is compared. The store keeps only keyed hashes of them, made by [`crate::crypto::vault`].
 
 use super::recovery_code::{ALPHABET, random};
-use super::secret::{RandomError, random_bytes};
+use crate::system::random::{RandomError, random_bytes};
 use std::fmt;
 use zeroize::Zeroizing;
 

@@ -7,7 +7,6 @@ use super::{LIFETIME, MOST_IN_WINDOW, PendingApproval, WINDOW, has_approving_pas
 use crate::account::event::EventKind;
 use crate::account::record::AccountRecord;
 use crate::credential::approval_code::{ApprovalCode, ApprovalNumber};
-use crate::credential::secret::random_bytes;
 use crate::crypto::vault::{ApprovalHash, Vault};
 use crate::engine::context::conflict::repeat_after_conflict;
 use crate::engine::login::token_validity::account_at;
@@ -18,6 +17,7 @@ use crate::engine::{
 };
 use crate::store::{ApprovalRecord, ApprovalState, Intent, StoreError};
 use crate::system::clock::Timestamp;
+use crate::system::random::random_bytes;
 use crate::token::AccountVersion;
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;

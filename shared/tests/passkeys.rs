@@ -109,7 +109,11 @@ fn causes(test: &mut TestStore) -> String {
 fn a_passkey_opens_a_session_that_says_so_and_its_login_once() {
     let (mut test, _, _, mut key) = with_passkey();
     let token = enters_password(&mut test, NOW);
-    let options = test.engine.passkeys().request_at_login(&token).unwrap();
+    let options = test
+        .engine
+        .passkeys()
+        .request_at_login(&token, NOW)
+        .unwrap();
     let options = options.expect("there is a passkey");
     assert_eq!(options.ids[0].as_bytes(), b"one");
     let response = key.asserts(&options.challenge.to_text());
@@ -186,7 +190,11 @@ fn the_passkey_of_another_account_opens_nothing() {
             _ => panic!("no code is asked for"),
         }
     };
-    let asked = test.engine.passkeys().request_at_login(&token).unwrap();
+    let asked = test
+        .engine
+        .passkeys()
+        .request_at_login(&token, NOW)
+        .unwrap();
     assert!(asked.is_none(), "bob has no passkey");
     let response = key.asserts(&token.passkey_challenge().to_text());
     assert_eq!(

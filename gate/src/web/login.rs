@@ -4,6 +4,7 @@
 pub(crate) mod first_factor;
 pub(crate) mod mail;
 pub(crate) mod passkey;
+pub(crate) mod passkey_alone;
 pub(crate) mod password;
 pub(crate) mod upgrade;
 
@@ -210,6 +211,7 @@ pub(crate) fn render_sign_in_page(request: &RequestContext<'_>, form: &PageForm)
         is_shortened: form.field("cut") == "yes" && !return_url.is_empty(),
         user: if is_name { user } else { "" },
         wait: form.wait(),
+        passkey: passkey_alone::prompt(request),
     };
     notice::page_with_refusal(&page, form)
 }

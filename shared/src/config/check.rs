@@ -206,7 +206,7 @@ impl Config {
                  application's scripts could read the tokens of everyone who signs in",
             ));
         }
-        self.gate.passkeys.check(self.gate.url.as_ref())?;
+        self.gate.passkeys.check(&self.gate)?;
         self.gate.administration.check(
             self.gate.url.as_ref(),
             self.policy.administrators.entries().count(),

@@ -52,8 +52,9 @@ pub use hosts::{HostError, JoinedFleet};
 pub use keys::rotation::{EndedByRotation, RotationError, RotationReport};
 pub use login::refresh::AfterRefresh;
 pub use login::{
-    AfterCode, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped, FirstFactorAttempt,
-    LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
+    AfterCode, AfterPasskeyAlone, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped,
+    FirstFactorAttempt, LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE,
+    TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
 pub use mail::sign_in::BY_LINK;

@@ -22,7 +22,7 @@ pub(crate) async fn find_options(
         return None;
     }
     let token = token.clone();
-    let run = request.run(move |engine, _, _| engine.passkeys().request_at_login(&token));
+    let run = request.run(move |engine, _, now| engine.passkeys().request_at_login(&token, now));
     run.await.ok().flatten()
 }
 

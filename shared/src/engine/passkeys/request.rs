@@ -4,11 +4,12 @@ use crate::config::Config;
 use crate::config::gate::UserVerification;
 use crate::credential::passkey::CredentialId;
 use crate::credential::secret::random_bytes;
+use crate::engine::login::token_validity::check_token;
 use crate::engine::{AdministrationError, EngineError, Passkeys};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::session::Session;
-use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeyToken};
+use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeySignIn, PasskeyToken};
 use crate::verify::passkey::{PasskeyChallenge, PasskeyRequest};
 
 /// Length of a user handle in bytes: random, so that it says nothing of the account.
@@ -64,6 +65,24 @@ pub struct PasskeyOptions {
     pub ids: Vec<CredentialId>,
     /// The account's handle, for a registration.
     pub user_handle: Vec<u8>,
+    /// Whether a passkey that is registered must be able to sign in without a name.
+    pub is_discoverable: bool,
+}
+
+impl PasskeyOptions {
+    /// Returns the request of a sign-in without a name: any passkey of the relying party may answer
+    /// it. `None` where the configuration permits none.
+    pub fn of_sign_in(config: &Config, request: &PasskeySignIn) -> Option<PasskeyOptions> {
+        let party = RelyingParty::from_config(config)?;
+        config.gate.passkeys.sign_in.then(|| PasskeyOptions {
+            challenge: request.passkey_challenge(),
+            rp_id: party.id,
+            user_verification: UserVerification::Required,
+            ids: Vec::new(),
+            user_handle: Vec::new(),
+            is_discoverable: true,
+        })
+    }
 }
 
 impl Passkeys<'_> {
@@ -73,20 +92,21 @@ impl Passkeys<'_> {
     }
 
     /// Returns the request of a login whose first factor has passed. `None` where the account has no
-    /// passkey.
+    /// passkey, or the login is over.
     pub fn request_at_login(
         &mut self,
         token: &LoginToken,
+        now: Timestamp,
     ) -> Result<Option<PasskeyOptions>, EngineError> {
         let Some(party) = RelyingParty::from_config(&self.engine.config) else {
             return Ok(None);
         };
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let kept = match tx.find_account(token.account())? {
-            Some(record) => tx.passkeys(record.id)?,
-            None => Vec::new(),
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        let validity = check_token(token, &mut tx)?;
+        let Some(record) = validity.and_then(|validity| validity.record) else {
+            return Ok(None);
         };
-        let mut kept = kept;
+        let mut kept = tx.passkeys(record.id)?;
         kept.retain(|kept| kept.rp_id == party.id);
         let Some(first) = kept.first() else {
             return Ok(None);
@@ -96,6 +116,7 @@ impl Passkeys<'_> {
             rp_id: party.id,
             user_verification: party.user_verification,
             user_handle: first.user_handle.clone(),
+            is_discoverable: false,
             ids: kept.into_iter().map(|kept| kept.passkey.id).collect(),
         }))
     }
@@ -138,6 +159,7 @@ impl Passkeys<'_> {
                 .map(|kept| kept.passkey.id)
                 .collect(),
             user_handle,
+            is_discoverable: self.engine.config.gate.passkeys.sign_in,
         };
         Ok(Some((token, options)))
     }

@@ -60,7 +60,7 @@ pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMaile
 pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use passkeys::error::PasskeyError;
-pub use passkeys::request::PasskeyOptions;
+pub use passkeys::request::{OtherRelyingParty, PasskeyOptions};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;
 pub use policy::rule_test::RuleTest;

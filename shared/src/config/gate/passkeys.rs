@@ -2,6 +2,7 @@
 //! whether a passkey alone signs in.
 
 use super::{CookieDomain, FirstFactorSource, GateConfig, GateUrl};
+use crate::config::Config;
 use crate::config::check::Conflict;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -83,5 +84,12 @@ impl PasskeysConfig {
                  signed the user in before the gate is asked",
             ),
         }
+    }
+}
+
+impl Config {
+    /// Returns the id of the relying party of passkeys, if the gate can have some.
+    pub fn relying_party(&self) -> Option<&str> {
+        self.gate.passkeys.relying_party(self.gate.url.as_ref())
     }
 }

@@ -11,6 +11,7 @@ use crate::system::clock::Timestamp;
 use crate::token::session::Session;
 use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeySignIn, PasskeyToken};
 use crate::verify::passkey::{PasskeyChallenge, PasskeyRequest};
+use std::fmt;
 
 /// Length of a user handle in bytes: random, so that it says nothing of the account.
 const USER_HANDLE: usize = 32;
@@ -55,6 +56,43 @@ impl RelyingParty {
     }
 }
 
+/// Passkeys that were made for another relying party than that of the configuration: none of them
+/// works, and none can be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherRelyingParty {
+    pub earlier: String,
+    /// `None` where the gate can have no passkeys.
+    pub configured: Option<String>,
+}
+
+impl OtherRelyingParty {
+    pub fn remedy(&self) -> String {
+        let earlier = &self.earlier;
+        format!(
+            "set gate.passkeys.rp_id = \"{earlier}\", with gate.url on {earlier} or a host below it; or remove \
+             the passkeys first, and have new ones added"
+        )
+    }
+}
+
+impl fmt::Display for OtherRelyingParty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let earlier = &self.earlier;
+        match &self.configured {
+            Some(configured) => write!(
+                f,
+                "gate.passkeys.rp_id is {configured:?} (by default the host of gate.url), and the passkeys that \
+                 are there were made for {earlier:?}: none of them would work"
+            ),
+            None => write!(
+                f,
+                "gate.url is an address or a path, where no passkey works, and there are passkeys, made for \
+                 {earlier:?}"
+            ),
+        }
+    }
+}
+
 /// What a page's script gives to `navigator.credentials`.
 #[derive(Debug)]
 pub struct PasskeyOptions {
@@ -86,6 +124,19 @@ impl PasskeyOptions {
 }
 
 impl Passkeys<'_> {
+    /// Returns the relying party of the passkeys that are there, if the configuration has another one.
+    pub fn other_relying_party(&mut self) -> Result<Option<OtherRelyingParty>, EngineError> {
+        let party = RelyingParty::from_config(&self.engine.config);
+        let configured = party.map(|party| party.id);
+        let mut tx = self.engine.begin(Intent::Read)?;
+        let earlier = tx.passkey_relying_party()?;
+        let other = earlier.filter(|earlier| Some(earlier) != configured.as_ref());
+        Ok(other.map(|earlier| OtherRelyingParty {
+            earlier,
+            configured,
+        }))
+    }
+
     /// Whether the gate of this configuration can have passkeys.
     pub fn are_available(&self) -> bool {
         RelyingParty::from_config(&self.engine.config).is_some()

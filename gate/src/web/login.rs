@@ -71,7 +71,13 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &PageForm) -
         TrustRequest::NotAsked
     };
     let requested = page_after(requested, &token);
+    // The page would ask for a passkey again, which the account can only add now.
+    let lacks_passkey =
+        token.payload().needs_passkey && passkey::find_options(request, &token).await.is_none();
     match verify_code(request, &token, input, trust).await? {
+        AfterCode::Opened(opened) if lacks_passkey => {
+            Ok(passkey::lead_to_passkeys(request, &opened))
+        }
         AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, requested)),
         AfterCode::Refused(Refusal::Expired) => {
             Ok(show_expired(request, requested, token.account().as_str()))

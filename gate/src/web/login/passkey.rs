@@ -1,7 +1,8 @@
 //! A passkey on the code page, in the place of a code.
 
 use super::{
-    finish_sign_in, page_after, requested_page, show_expired, sign_in_tokens, token_of_form,
+    finish_sign_in, page_after, requested_page, show_expired, sign_in_notices, sign_in_tokens,
+    token_of_form,
 };
 use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
@@ -32,9 +33,13 @@ pub(crate) async fn find_options(
 
 /// Leads a user who has signed in by a code, and needs a passkey, to the page where one is added.
 pub(super) fn lead_to_passkeys(request: &RequestContext<'_>, opened: &OpenedSession) -> HttpReply {
+    let path = request.path_to("passkeys");
+    if !sign_in_notices(request, opened).is_empty() {
+        return finish_sign_in(request, opened, &path);
+    }
     let text = request.text("add-needed-passkey");
     let page = redirect::redirect_with_text(request, "passkeys", StatusCode::OK, &text);
-    let page = page.unwrap_or_else(|| reply::see_other(&request.path_to("passkeys")));
+    let page = page.unwrap_or_else(|| reply::see_other(&path));
     request.with_tokens(page, &sign_in_tokens(request, opened))
 }
 

@@ -5,7 +5,7 @@
 mod test_store;
 
 use postern_shared::credential::input::Input;
-use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
+use postern_shared::credential::otp::totp::{OtpKind, OtpParameters, Step};
 use postern_shared::engine::AdministrationError;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use postern_shared::verify::decision::Refusal;

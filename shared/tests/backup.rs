@@ -8,8 +8,8 @@ mod test_store;
 use postern_shared::account::event::EventKind;
 use postern_shared::account::name::Label;
 use postern_shared::config::{Config, StoreUrl};
+use postern_shared::credential::otp::totp::{OtpKind, OtpParameters, Step};
 use postern_shared::credential::scope::AppPasswordScope;
-use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
 use postern_shared::crypto::backup_file::BackupHeader;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
@@ -166,8 +166,8 @@ fn a_code_of_a_declared_account_is_refused_too() {
     let mut test = TestStore::new(&declared);
     let app = PendingEnrollment::new(&test.config, &name("alice")).unwrap();
     let bytes = zeroize::Zeroizing::new(b"12345678901234567890".to_vec());
-    let app =
-        app.with_secret(postern_shared::credential::secret::Secret::from_bytes(bytes).unwrap());
+    let app = app
+        .with_secret(postern_shared::credential::otp::secret::Secret::from_bytes(bytes).unwrap());
     let file = backup(&mut test);
     accepted(&test.attempt("alice", &code_of(&app, 0), NOW));
     // of a secret that cannot be read no code can be refused

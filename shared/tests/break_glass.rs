@@ -7,7 +7,7 @@ use postern_shared::account::event::{AuditEvent, EventFilter, EventKind};
 use postern_shared::account::host::{HostName, JoinedHost};
 use postern_shared::account::name::Service;
 use postern_shared::credential::break_glass_code::{BreakGlassCode, BreakGlassHash};
-use postern_shared::crypto::fleet_authority::{HostKey, HostPublicKey};
+use postern_shared::crypto::fleet::authority::{HostKey, HostPublicKey};
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::OfflineReply;
 use postern_shared::system::network::address::Address;

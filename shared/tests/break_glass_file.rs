@@ -3,7 +3,7 @@
 
 use postern_shared::account::name::Service;
 use postern_shared::credential::break_glass_code::BreakGlassHash;
-use postern_shared::crypto::host_key::{HostSealKey, HostSealPurpose};
+use postern_shared::crypto::fleet::host_key::{HostSealKey, HostSealPurpose};
 use postern_shared::store::sealed_file::{FileState, OfflineFile};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::verify::break_glass::{

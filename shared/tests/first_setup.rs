@@ -5,8 +5,8 @@
 mod test_store;
 
 use postern_shared::account::second_factor::Enrolled;
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::totp::generate_code;
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::totp::generate_code;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AdministrationError, EnrollmentRequest, Requester};
 use postern_shared::protocol::command_request::{

@@ -13,7 +13,7 @@ use postern_shared::account::second_factor::MailStatus;
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::InputReading;
-use postern_shared::crypto::fleet_authority::{HostKey, HostPublicKey, TlsIdentity};
+use postern_shared::crypto::fleet::authority::{HostKey, HostPublicKey, TlsIdentity};
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::{
     AdministrationError, Engine, EngineError, HostError, MailRequest, MarkRefusal, PamContext,

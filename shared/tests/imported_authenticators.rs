@@ -5,7 +5,7 @@ mod test_store;
 
 use postern_shared::account::name::Distinct;
 use postern_shared::credential::import::{ImportFormat, ImportedFile, parse_import_file};
-use postern_shared::credential::totp::{OtpKind, Step, generate_code};
+use postern_shared::credential::otp::totp::{OtpKind, Step, generate_code};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{ImportMode, ImportReport};
 use postern_shared::verify::decision::Refusal;

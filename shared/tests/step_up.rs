@@ -4,8 +4,8 @@
 mod test_store;
 
 use postern_shared::credential::input::Input;
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::totp::{Step, generate_code};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,

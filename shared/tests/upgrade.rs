@@ -7,8 +7,10 @@ mod test_store;
 use postern_shared::account::event::EventFilter;
 use postern_shared::account::name::Distinct;
 use postern_shared::config::Config;
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::{
+    Algorithm, OtpKind, OtpParameters, Step, generate_code,
+};
 use postern_shared::engine::Engine;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::store::{self, UpgradeResult};

@@ -5,7 +5,7 @@
 mod test_store;
 
 use postern_shared::config::{Config, file};
-use postern_shared::credential::secret::Secret;
+use postern_shared::credential::otp::secret::Secret;
 use postern_shared::engine::Engine;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::system::clock::Timestamp;

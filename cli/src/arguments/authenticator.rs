@@ -4,7 +4,7 @@
 use super::Own;
 use clap::{Args, Subcommand, ValueHint};
 use postern_shared::account::name::{Label, UserName};
-use postern_shared::credential::totp::Algorithm;
+use postern_shared::credential::otp::totp::Algorithm;
 use std::path::PathBuf;
 
 #[derive(Args)]

@@ -5,7 +5,7 @@ use crate::backend::Backend;
 use crate::context::Invocation;
 use crate::terminal::output::{CommandResult, OutputTable};
 use postern_shared::account::name::UserName;
-use postern_shared::credential::totp::OtpKind;
+use postern_shared::credential::otp::totp::OtpKind;
 use postern_shared::protocol::command_request::ChangeOperation;
 use postern_shared::protocol::status::AuthenticatorState;
 use postern_shared::system::clock::Timestamp;

@@ -12,7 +12,7 @@ use postern_shared::credential::import::{
     self, FoundAuthenticator, ImportFormat, ImportLoss, ImportOwners, ImportedFile, LARGEST, NAMES,
     OmittedEntry, PskcKey, SerialList,
 };
-use postern_shared::credential::totp::OtpKind;
+use postern_shared::credential::otp::totp::OtpKind;
 use postern_shared::engine::{ImportMode, ImportReport};
 use postern_shared::system::clock::{self, Timestamp};
 use serde_json::{Value, json};

@@ -9,8 +9,8 @@ use crate::check::{AskedServices, is_known_to_host};
 use crate::context::Invocation;
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use crate::terminal::prompt;
-use postern_shared::credential::qr;
-use postern_shared::credential::secret::Secret;
+use postern_shared::credential::otp::qr;
+use postern_shared::credential::otp::secret::Secret;
 use postern_shared::engine::messages;
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, EnrollmentOperation, FinishOperation, ShownAuthenticator, TypedText,

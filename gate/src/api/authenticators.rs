@@ -10,7 +10,7 @@ use crate::web::account::{overview, parse_label};
 use crate::web::refusal::ActRefused;
 use crate::web::step_up::{self, StepUpInput};
 use hyper::Method;
-use postern_shared::credential::totp::{Algorithm, OtpKind};
+use postern_shared::credential::otp::totp::{Algorithm, OtpKind};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, EnrollmentOperation, TypedText,
 };

@@ -11,7 +11,7 @@ use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::request::RequestContext;
 use hyper::Method;
 use postern_shared::credential::input::Input;
-use postern_shared::credential::qr;
+use postern_shared::credential::otp::qr;
 use postern_shared::engine::{
     AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, ShownEnrollment,
 };

@@ -8,7 +8,7 @@
 //! by one who knew the key. SipHash-1-3 therefore suffices, at half the cost of SipHash-2-4.
 
 use lru::LruCache;
-use postern_shared::credential::secret::fill_random;
+use postern_shared::system::random::fill_random;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::num::NonZeroUsize;

@@ -11,13 +11,13 @@ use super::revision_notifications::RevisionNotifications;
 use crate::observe::log;
 use arc_swap::{ArcSwap, Guard};
 use postern_shared::config::Config;
-use postern_shared::credential::secret::fill_random;
 use postern_shared::crypto::vault::TokenKeys;
 use postern_shared::engine::{
     Engine, EngineError, KnownRevisions, LEASE, RevocationUpdate, UpdateResult,
 };
 use postern_shared::system::admission::AdmissionClass;
 use postern_shared::system::clock;
+use postern_shared::system::random::fill_random;
 use postern_shared::token::session::{RevokedSessions, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

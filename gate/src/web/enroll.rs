@@ -16,8 +16,8 @@ use hyper::StatusCode;
 use postern_shared::account::name::UserName;
 use postern_shared::config::RecoveryCodeUse;
 use postern_shared::credential::input::Input;
-use postern_shared::credential::qr;
-use postern_shared::credential::secret::group_by_four;
+use postern_shared::credential::otp::qr;
+use postern_shared::credential::otp::secret::group_by_four;
 use postern_shared::engine::{
     AfterEnrollment, AfterEnrollmentCode, EnrollmentPermission, EnrollmentToken, OpenedSession,
     ShownEnrollment,

@@ -306,7 +306,7 @@ impl ActRefused {
             },
             Error::CodeUsed => conflict("code_used", language.text("secret-code-used")),
             Error::Stale => conflict("stale", language.text("stale")),
-            Error::Parameters(_) | Error::Seed(_) => {
+            Error::Authenticator(_) => {
                 invalid_value(language.text_with("token-invalid", "why", error.to_string()))
             }
             Error::Declared(_) => conflict("declared", language.text("account-declared")),

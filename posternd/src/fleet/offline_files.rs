@@ -3,7 +3,7 @@
 
 use postern_shared::account::name::{Service, UserName};
 use postern_shared::config::FleetConfig;
-use postern_shared::crypto::host_key::{HostSealKey, HostSealPurpose};
+use postern_shared::crypto::fleet::host_key::{HostSealKey, HostSealPurpose};
 use postern_shared::protocol::PamTransaction;
 use postern_shared::protocol::fleet::files::{HostFiles, RENEWED};
 use postern_shared::store::sealed_file::{FileState, LockedFile, OFFLINE_STATE, OfflineFile};

@@ -7,10 +7,10 @@ use lettre::message::header::{self, ContentType, HeaderName, HeaderValue};
 use lettre::{Address, Message};
 use postern_shared::account::email::EmailAddress;
 use postern_shared::account::name::UserName;
-use postern_shared::credential::secret::fill_random;
 use postern_shared::crypto::vault::MailedFor;
 use postern_shared::engine::MailMessage;
 use postern_shared::system::clock::Timestamp;
+use postern_shared::system::random::fill_random;
 use serde_json::json;
 use zeroize::Zeroizing;
 

@@ -6,8 +6,8 @@
 
 use super::conversation::{HookResult, PamConversation, deny};
 use super::host::NoAnswer;
-use postern_shared::credential::qr;
-use postern_shared::credential::secret::group_by_four;
+use postern_shared::credential::otp::qr;
+use postern_shared::credential::otp::secret::group_by_four;
 use postern_shared::engine::{PamGrant, PamRefusal, PromptEnrollment, messages};
 use postern_shared::protocol::command_request::{ShownAuthenticator, TypedText};
 use postern_shared::protocol::{Denial, Echo, Severity};

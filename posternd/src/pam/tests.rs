@@ -15,7 +15,7 @@ use super::hooks;
 use super::host::PamItem;
 use super::host::fake::Fake;
 use postern_shared::config::file;
-use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::credential::otp::totp::{Step, generate_code};
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Vault;
 use postern_shared::engine::Engine;

@@ -18,7 +18,7 @@ use crate::workers::engines::{Engines, Worker};
 use crate::workers::origin::ClientOrigin;
 use postern_shared::account::host::JoinedHost;
 use postern_shared::config::{Config, FleetListener};
-use postern_shared::crypto::fleet_authority::HostPublicKey;
+use postern_shared::crypto::fleet::authority::HostPublicKey;
 use postern_shared::engine::{Engine, HostError};
 use postern_shared::protocol::fleet::connection::FleetConnection;
 use postern_shared::protocol::fleet::tls;

@@ -9,9 +9,9 @@ use super::value::{AbsolutePath, BoundedInteger, Digits, Duration, Issuer};
 use super::{email, gate};
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
+use crate::credential::otp::totp::{Algorithm, OtpKind, OtpParameters};
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::secret::RandomError;
-use crate::credential::totp::{Algorithm, OtpKind, OtpParameters};
+use crate::system::random::RandomError;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -4,7 +4,7 @@
 //! [`crate::crypto::vault`].
 
 use super::recovery_code::ALPHABET;
-use super::secret::{RandomError, fill_random};
+use crate::system::random::{RandomError, fill_random};
 use std::fmt;
 use zeroize::Zeroizing;
 

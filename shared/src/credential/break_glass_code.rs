@@ -5,7 +5,7 @@
 //! emergency, also for each wrong input of an unauthenticated client.
 
 use super::recovery_code::{ALPHABET, RecoveryCode};
-use super::secret::RandomError;
+use crate::system::random::RandomError;
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};

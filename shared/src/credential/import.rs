@@ -29,7 +29,7 @@ pub use imported_file::{
 pub use owners::{ImportOwners, SerialList};
 pub use pskc::PskcKey;
 
-pub use super::otpauth_uri::MovingFactor;
+pub use super::otp::otpauth_uri::MovingFactor;
 use crate::account::name::UserName;
 use crate::system::clock::Timestamp;
 use std::fmt;

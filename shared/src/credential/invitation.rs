@@ -1,7 +1,7 @@
 //! The one-time code with which a host joins a fleet: the fingerprint of the fleet's authority, so
 //! that the host trusts no other server from its first connection on, and a random secret.
 
-use crate::credential::secret::{RandomError, fill_random};
+use crate::system::random::{RandomError, fill_random};
 use data_encoding::BASE32_NOPAD;
 use std::fmt;
 use zeroize::Zeroizing;

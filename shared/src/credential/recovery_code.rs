@@ -1,7 +1,7 @@
 //! Recovery codes and the one-time codes of administrators, which have the same alphabet: how they
 //! are made and shown. The store keeps only keyed hashes of them, made by [`crate::crypto::vault`].
 
-use super::secret::{RandomError, fill_random};
+use crate::system::random::{RandomError, fill_random};
 use std::fmt;
 use zeroize::Zeroizing;
 

@@ -11,8 +11,8 @@ mod error;
 pub use error::BackupFileError;
 
 use super::master_key::{LARGEST, MasterKey, MasterKeyId, MasterKeys};
-use crate::credential::secret::fill_random;
 use crate::system::clock::Timestamp;
+use crate::system::random::fill_random;
 use argon2::{Algorithm, Argon2, Params, Version};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};

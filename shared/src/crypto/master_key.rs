@@ -4,7 +4,7 @@
 //! MUST be changed only under a [`OwnKeyFile`]: two rotations at once could lose the key of the
 //! store.
 
-use crate::credential::secret::{RandomError, fill_random};
+use crate::system::random::{RandomError, fill_random};
 use crate::system::trusted_file::{self, Existing, FileError, Follow, Privacy};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use hmac::{Hmac, Mac};

@@ -2,8 +2,7 @@
 //! printed or sent from here.
 
 pub mod backup_file;
-pub mod fleet_authority;
-pub mod host_key;
+pub mod fleet;
 pub mod master_key;
 pub mod password;
 pub mod vault;

@@ -4,7 +4,7 @@
 mod guessable;
 
 use super::vault::Vault;
-use crate::credential::secret::{RandomError, fill_random};
+use crate::system::random::{RandomError, fill_random};
 use argon2::password_hash::{self, Output, PasswordHasher, Salt, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use std::fmt;

@@ -15,8 +15,10 @@ pub use mail::{LetterBinding, MailedFor, MailedHash};
 use super::master_key::{MasterKey, MasterKeys};
 use crate::account::name::UserName;
 use crate::credential::app_password::AppPassword;
-use crate::credential::secret::{RandomError, Secret, SecretError, fill_random};
-use crate::credential::totp::OtpParameters;
+use crate::credential::otp::OtpError;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::OtpParameters;
+use crate::system::random::{RandomError, fill_random};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_keys::DataKeys;
@@ -395,7 +397,7 @@ pub enum VaultError {
     /// A sealed secret was moved or altered in the store.
     Sealed(UserName),
     /// A secret with an invalid length.
-    Secret(SecretError),
+    Secret(OtpError),
     Random(RandomError),
 }
 
@@ -405,8 +407,8 @@ impl From<RandomError> for VaultError {
     }
 }
 
-impl From<SecretError> for VaultError {
-    fn from(error: SecretError) -> VaultError {
+impl From<OtpError> for VaultError {
+    fn from(error: OtpError) -> VaultError {
         VaultError::Secret(error)
     }
 }

@@ -7,8 +7,7 @@
 use crate::account::event::{AuditEvent, EventKind};
 use crate::account::host::{HostName, JoinedHost};
 use crate::credential::invitation::Invitation;
-use crate::credential::secret::RandomError;
-use crate::crypto::fleet_authority::{
+use crate::crypto::fleet::authority::{
     CertificateError, FleetAuthority, HostPublicKey, OF_HOST, TlsIdentity,
 };
 use crate::crypto::vault::AuthorityBinding;
@@ -16,6 +15,7 @@ use crate::engine::transaction::EngineTransaction;
 use crate::engine::{COMMAND, EngineError, Hosts};
 use crate::store::{AuthorityRecord, HostRecord, Intent, InvitationRecord};
 use crate::system::clock::Timestamp;
+use crate::system::random::RandomError;
 use std::collections::BTreeSet;
 use std::fmt;
 

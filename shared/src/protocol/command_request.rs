@@ -10,7 +10,7 @@ pub use super::typed::TypedText;
 
 use super::status::{AccountStatus, AuthenticatorState};
 use crate::account::name::{Label, UserName};
-use crate::credential::totp::Algorithm;
+use crate::credential::otp::totp::Algorithm;
 use crate::store::BrowserRecord;
 use crate::verify::decision::Refusal;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 //! document.
 
 use crate::account::name::Label;
-use crate::credential::totp::OtpParameters;
+use crate::credential::otp::totp::OtpParameters;
 use crate::store::AccountTally;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};

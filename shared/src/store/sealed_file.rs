@@ -10,7 +10,7 @@
 //!
 //! MUST NOT return a state that does not agree with the anchor as one in force.
 
-use crate::crypto::host_key::HostSealKey;
+use crate::crypto::fleet::host_key::HostSealKey;
 use crate::system::trusted_file::{Existing, FileError, write_atomically};
 use crate::verify::break_glass::OfflineState;
 use nix::errno::Errno;

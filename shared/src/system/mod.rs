@@ -9,5 +9,6 @@ pub mod name_service;
 pub mod network;
 pub mod pam_service;
 pub mod process;
+pub mod random;
 pub mod thread_pool;
 pub mod trusted_file;

@@ -7,9 +7,9 @@ use super::{
     TokenRecipient,
 };
 use crate::account::record::AccountRecord;
-use crate::credential::secret::RandomError;
 use crate::crypto::vault::TokenKeys;
 use crate::system::clock::Timestamp;
+use crate::system::random::RandomError;
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

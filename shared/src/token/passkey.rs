@@ -7,9 +7,9 @@ use super::session::Session;
 use super::{
     PasskeyToken, Token, TokenHolder, TokenId, TokenKind, TokenPayload, session_recipient,
 };
-use crate::credential::secret::RandomError;
 use crate::crypto::vault::TokenKeys;
 use crate::system::clock::Timestamp;
+use crate::system::random::RandomError;
 use crate::verify::passkey::PasskeyChallenge;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

@@ -6,9 +6,9 @@
 
 use super::TokenId;
 use super::passkey::challenge_of;
-use crate::credential::secret::RandomError;
 use crate::crypto::vault::{TokenKeys, VaultError};
 use crate::system::clock::Timestamp;
+use crate::system::random::RandomError;
 use crate::verify::passkey::PasskeyChallenge;
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};

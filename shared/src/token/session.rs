@@ -11,10 +11,10 @@ pub use super::revoked::RevokedSessions;
 
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
-use crate::credential::secret::{RandomError, random_bytes};
 use crate::crypto::vault::TokenKeys;
 use crate::policy::session_groups::SessionGroups;
 use crate::system::clock::Timestamp;
+use crate::system::random::{RandomError, random_bytes};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -6,9 +6,9 @@ use super::{
     AccessToken, AccountVersion, RefreshToken, StepUpToken, Token, TokenHolder, TokenKind,
     TokenParent, TokenPayload, TokenRecipient,
 };
-use crate::credential::secret::RandomError;
 use crate::crypto::vault::TokenKeys;
 use crate::system::clock::Timestamp;
+use crate::system::random::RandomError;
 use serde::{Deserialize, Serialize};
 
 /// A step-up: proof of a re-authentication, which critical acts require in addition to the session.

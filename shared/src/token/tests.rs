@@ -6,9 +6,9 @@ use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::CodeMethods;
 use crate::config::Config;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::Step;
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::secret::Secret;
-use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
 use crate::engine::enrollment::pending::{AccountSnapshot, EnrollmentDraft, PendingEnrollment};
 use crate::engine::enrollment::token::{
@@ -327,7 +327,7 @@ fn the_longest_return_address_fits_a_cookie_that_browsers_keep() {
 fn the_largest_token_fits_a_frame() {
     let config: Config = toml::from_str("[recovery]\ncount = 20\nlength = 32").unwrap();
     let account = longest_name();
-    let seed = Zeroizing::new(vec![255; crate::credential::secret::LONGEST]);
+    let seed = Zeroizing::new(vec![255; crate::credential::otp::secret::LONGEST]);
     let seed = Secret::from_bytes(seed).unwrap();
     let pending = PendingEnrollment::new(&config, &account)
         .unwrap()

@@ -4,9 +4,9 @@
 
 use super::throttle::ThrottleBucket;
 use crate::account::second_factor::{Enrolled, MailStatus};
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{OtpParameters, Step};
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::secret::Secret;
-use crate::credential::totp::{OtpParameters, Step};
 use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint, Vault};
 use crate::system::clock::Timestamp;
 

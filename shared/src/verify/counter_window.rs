@@ -5,7 +5,7 @@
 
 use super::account::LiveAuthenticator;
 use super::matching::{Match, find_last};
-use crate::credential::totp::{Step, generate_code};
+use crate::credential::otp::totp::{Step, generate_code};
 use subtle::ConstantTimeEq;
 
 /// Codes that may be skipped: the parameter s of RFC 4226, section 7.4.

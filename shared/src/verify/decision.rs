@@ -15,7 +15,7 @@ use super::throttle::{self, BucketState, Phase};
 use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::{ThrottleConfig, TotpConfig};
 use crate::credential::input::Input;
-use crate::credential::totp::{OtpKind, Step};
+use crate::credential::otp::totp::{OtpKind, Step};
 use crate::crypto::vault::{MailedHash, OneTimeHash, RecoveryHash, SecretFingerprint};
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};

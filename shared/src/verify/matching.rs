@@ -1,7 +1,7 @@
 //! The match of one input with one authenticator or with the mailed code, and their order: the best
 //! match of all is the result.
 
-use crate::credential::totp::Step;
+use crate::credential::otp::totp::Step;
 use crate::crypto::vault::SecretFingerprint;
 use subtle::{Choice, ConditionallySelectable};
 

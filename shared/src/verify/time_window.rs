@@ -7,7 +7,7 @@
 use super::account::LiveAuthenticator;
 use super::matching::{Match, find_last};
 use crate::config::TotpConfig;
-use crate::credential::totp::{Step, generate_code};
+use crate::credential::otp::totp::{Step, generate_code};
 use crate::system::clock::Timestamp;
 use subtle::{Choice, ConstantTimeEq};
 

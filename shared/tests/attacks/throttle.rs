@@ -9,7 +9,7 @@ use postern_shared::account::name::Label;
 use postern_shared::credential::app_password::AppPassword;
 use postern_shared::credential::completed_methods::{SshKey, SshKeyFingerprint};
 use postern_shared::credential::input::Input;
-use postern_shared::credential::totp::{OtpKind, Step};
+use postern_shared::credential::otp::totp::{OtpKind, Step};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{AfterCode, AfterPassword, TrustRequest, VerificationRequest};
 use postern_shared::system::clock::Timestamp;
@@ -390,7 +390,7 @@ fn a_success_without_an_address_forgives_no_attacker() {
 fn two_typing_errors_delay_no_user_who_has_a_counter() {
     let mut test = TestStore::new("");
     let pending = PendingEnrollment::new(&test.config, &name("alice")).unwrap();
-    let parameters = postern_shared::credential::totp::OtpParameters {
+    let parameters = postern_shared::credential::otp::totp::OtpParameters {
         moving: OtpKind::Counter,
         ..pending.parameters()
     };

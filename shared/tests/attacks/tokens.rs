@@ -8,8 +8,8 @@ use postern_shared::account::name::{Distinct, Service};
 use postern_shared::config::Config;
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::Input;
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::totp::{Step, generate_code};
 use postern_shared::engine::{
     AdministrationError, AfterCode, AfterEnrollment, AfterEnrollmentCode, AfterPassword,
     AfterStepUp, BrowserContext, Engine, KnownRevisions, PamContext, Principal, PromptEnrollment,

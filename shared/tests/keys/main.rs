@@ -8,7 +8,7 @@ mod test_store;
 
 use postern_shared::config::GracePeriod;
 use postern_shared::credential::input::Input;
-use postern_shared::credential::totp::generate_code;
+use postern_shared::credential::otp::totp::generate_code;
 use postern_shared::crypto::master_key::MasterKeys;
 use postern_shared::crypto::vault::Renewal;
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};

@@ -11,8 +11,8 @@ use postern_shared::account::event::{EventFilter, EventKind};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::InputReading;
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::totp::{self, OtpParameters, Step};
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::totp::{self, OtpParameters, Step};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
     AdministrationError, Engine, MailQueued, MailRefusal, MailRequest, MarkRefusal, PamContext,

@@ -5,8 +5,8 @@ use crate::test_store::{
     NOW, TestStore, accepted, alice, attempt_at, code_at, code_of, name, recovery, refused, remote,
 };
 use postern_shared::credential::input::Input;
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::totp::{OtpKind, OtpParameters, Step};
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::totp::{OtpKind, OtpParameters, Step};
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{Engine, VerifiedAttempt, messages};
 use postern_shared::system::clock::Timestamp;

@@ -7,9 +7,9 @@ use crate::test_store::{
 };
 use postern_shared::config::file;
 use postern_shared::credential::input::Input;
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::{Step, generate_code};
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::{Step, generate_code};
 use postern_shared::engine::enrollment::pending::{EnrollmentConfirmation, PendingEnrollment};
 use postern_shared::engine::{
     AdministrationError, AfterEnrollment, AfterEnrollmentCode, AfterPassword, AfterStepUp, Engine,

@@ -6,7 +6,7 @@ use crate::test_store::{
 };
 use postern_shared::config::Config;
 use postern_shared::credential::input::Input;
-use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::otp::otpauth_uri;
 use postern_shared::engine::{
     AdministrationError, AfterCode, AfterPassword, Engine, EnrollmentToken, TrustRequest,
 };

@@ -5,10 +5,10 @@ use postern_shared::credential::import::{
     FoundAuthenticator, ImportFormat, ImportOwners, ImportUnit, LARGEST, MOST, NAMES, PskcKey,
     SerialList, parse_import_file,
 };
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::otpauth_uri::OtpauthUri;
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::OtpParameters;
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::otpauth_uri::OtpauthUri;
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::OtpParameters;
 use postern_shared::system::clock::Timestamp;
 
 /// Longest otpauth URI that is parsed, in bytes.
@@ -59,7 +59,7 @@ fn is_read_back(
         account,
         secret,
         parameters,
-        postern_shared::credential::totp::Step(first),
+        postern_shared::credential::otp::totp::Step(first),
     );
     if text.len() > LONGEST_URI {
         return;

@@ -1,9 +1,9 @@
 //! A person's authenticator app: it holds the secret, and shows codes by the host's clock.
 
 use crate::machine::clock::Clock;
-use postern_shared::credential::otpauth_uri;
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::{OtpParameters, Step, generate_code};
+use postern_shared::credential::otp::otpauth_uri;
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::{OtpParameters, Step, generate_code};
 use postern_shared::system::clock::Timestamp;
 
 /// Codes at most this many time steps from now are never used as wrong codes.

@@ -4,8 +4,10 @@ use postern_shared::credential::import::{
     FoundAuthenticator, ImportFormat, ImportOwners, ImportedFile, MovingFactor, PskcKey,
     parse_import_file,
 };
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::{
+    Algorithm, OtpKind, OtpParameters, Step, generate_code,
+};
 use postern_shared::system::clock::Timestamp;
 use std::fs;
 use std::io::Write;

@@ -5,8 +5,10 @@
 use super::guide;
 use super::load::SERVICE;
 use crate::pam::process::PAM_HOST;
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::{
+    Algorithm, OtpKind, OtpParameters, Step, generate_code,
+};
 use std::fs;
 use std::io::Write;
 use std::sync::Mutex;

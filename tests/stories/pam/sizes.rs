@@ -1,8 +1,10 @@
 //! Use of disk and memory. No limit of time is tested here: tests/benches/login measures time.
 
 use crate::pam::process::PAM_HOST;
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::{
+    Algorithm, OtpKind, OtpParameters, Step, generate_code,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{fs, thread};

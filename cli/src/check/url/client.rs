@@ -7,7 +7,7 @@ use super::http::{ProbeAnswer, ProbeRequest, read_answer};
 use super::origin::Origin;
 use crate::terminal::output::{CommandFailure, CommandResult};
 use data_encoding::HEXLOWER;
-use postern_shared::credential::secret::fill_random;
+use postern_shared::system::random::fill_random;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;

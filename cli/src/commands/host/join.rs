@@ -10,7 +10,7 @@ use crate::terminal::output::{CommandFailure, CommandResult};
 use crate::terminal::prompt;
 use postern_shared::config::{FleetConfig, ServerUrl};
 use postern_shared::credential::invitation::Invitation;
-use postern_shared::crypto::fleet_authority::{HostKey, certificate_fingerprint};
+use postern_shared::crypto::fleet::authority::{HostKey, certificate_fingerprint};
 use postern_shared::engine::privileges;
 use postern_shared::protocol::fleet::connection::FleetConnection;
 use postern_shared::protocol::fleet::files::{self, HostFiles, RENEWED};

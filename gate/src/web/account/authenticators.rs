@@ -12,7 +12,7 @@ use crate::web::request::RequestContext;
 use crate::web::step_up::{self, StepUpProof};
 use postern_shared::account::name::{Label, UserName};
 use postern_shared::credential::input::Input;
-use postern_shared::credential::totp::Algorithm;
+use postern_shared::credential::otp::totp::Algorithm;
 use postern_shared::engine::{AppPasswordsAfter, Engine, LoginError, ShownEnrollment};
 use postern_shared::protocol::command_request::{
     AuthenticatorKind, EnrollmentOperation, TypedText,

@@ -6,7 +6,7 @@ use super::*;
 use crate::fixtures::transaction_of;
 use crate::pam::hooks::EngineAccess;
 use postern_shared::config::{AbsolutePath, FleetConfig};
-use postern_shared::crypto::fleet_authority::{FleetAuthority, HostKey, HostPublicKey};
+use postern_shared::crypto::fleet::authority::{FleetAuthority, HostKey, HostPublicKey};
 use postern_shared::protocol::fleet::files::to_pem;
 use postern_shared::protocol::{Instruction, PamTransaction, RelayReply, receive, send};
 use postern_shared::store::sealed_file::OfflineFile;

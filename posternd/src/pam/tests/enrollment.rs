@@ -1,7 +1,7 @@
 //! An enrollment at the prompt, from the QR code to the activation.
 
 use super::*;
-use postern_shared::credential::otpauth_uri;
+use postern_shared::credential::otp::otpauth_uri;
 use postern_shared::engine::messages;
 use std::cell::RefCell;
 

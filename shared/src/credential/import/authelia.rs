@@ -2,8 +2,8 @@
 //! CSV file without quoting, or otpauth URIs as printed on the terminal, with a closing line.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp, urls, yaml};
-use crate::credential::secret::Secret;
-use crate::credential::totp::{Algorithm, OtpKind, Step};
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{Algorithm, OtpKind, Step};
 use crate::system::clock::Timestamp;
 use data_encoding::BASE64;
 use zeroize::Zeroizing;
@@ -127,7 +127,7 @@ impl AutheliaFields<'_> {
     fn add_to(
         &self,
         line: usize,
-        secret: Result<Secret, crate::credential::secret::SecretError>,
+        secret: Result<Secret, crate::credential::otp::OtpError>,
         used: Option<Timestamp>,
         import: &mut ImportedFile,
     ) -> Result<(), ImportError> {

@@ -4,8 +4,9 @@
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, ScratchCode, lines};
 use crate::account::name::UserName;
-use crate::credential::secret::{Secret, SecretError};
-use crate::credential::totp::{OtpKind, Step};
+use crate::credential::otp::OtpError;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{OtpKind, Step};
 use crate::system::clock::Timestamp;
 use zeroize::Zeroizing;
 
@@ -32,8 +33,8 @@ pub(super) fn parse_google_authenticator(
         return Err(ImportError::Line(line, why));
     }
     let secret = match Secret::from_imported_base32(secret) {
-        Err(SecretError::NotBase32) => {
-            return Err(ImportError::Line(line, SecretError::NotBase32.text()));
+        Err(OtpError::NotBase32) => {
+            return Err(ImportError::Line(line, OtpError::NotBase32.text()));
         }
         secret => secret,
     };

@@ -4,8 +4,9 @@
 
 use super::{ImportError, MOST, MovingFactor};
 use crate::account::name::UserName;
-use crate::credential::secret::{Secret, SecretError};
-use crate::credential::totp::{Algorithm, OtpParameters, OtpParametersError, Step};
+use crate::credential::otp::OtpError;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{Algorithm, OtpParameters, Step};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -108,7 +109,7 @@ pub(super) struct ImportEntry {
     pub(super) line: usize,
     pub(super) account: String,
     pub(super) label: Option<String>,
-    pub(super) secret: Result<Secret, SecretError>,
+    pub(super) secret: Result<Secret, OtpError>,
     pub(super) algorithm: Algorithm,
     pub(super) digits: u64,
     pub(super) moving: MovingFactor,
@@ -121,7 +122,7 @@ impl ImportEntry {
     pub(super) fn new(
         line: usize,
         account: String,
-        secret: Result<Secret, SecretError>,
+        secret: Result<Secret, OtpError>,
         moving: MovingFactor,
     ) -> ImportEntry {
         ImportEntry {
@@ -158,7 +159,7 @@ impl ImportedFile {
         };
         let secret = match entry.secret {
             Ok(secret) => secret,
-            Err(SecretError::Length) => return self.leave_out(line, Some(account), LENGTH),
+            Err(OtpError::Length) => return self.leave_out(line, Some(account), LENGTH),
             Err(broken) => return self.leave_out(line, Some(account), broken.text()),
         };
         if secret.is_short() {
@@ -283,8 +284,8 @@ impl FoundAuthenticator {
     }
 }
 
-fn check_supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpParametersError> {
-    let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
+fn check_supported(digits: u64, moving: MovingFactor) -> Result<u32, OtpError> {
+    let digits = u32::try_from(digits).map_err(|_| OtpError::Digits)?;
     let parameters = OtpParameters {
         algorithm: Algorithm::Sha1,
         digits,

@@ -3,8 +3,8 @@
 
 use super::{ImportEntry, ImportError, ImportOwners, ImportedFile, MOST, MovingFactor};
 use crate::credential::import::imported_file::ImportUnit;
-use crate::credential::secret::Secret;
-use crate::credential::totp::Algorithm;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::Algorithm;
 use serde_json::Value;
 use zeroize::Zeroize;
 

@@ -10,9 +10,9 @@
 use super::protobuf::ProtobufValue::{Bytes, Number, Other};
 use super::protobuf::parse_fields;
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, content_lines};
-use crate::credential::otpauth_uri::split_label;
-use crate::credential::secret::Secret;
-use crate::credential::totp::Algorithm;
+use crate::credential::otp::otpauth_uri::split_label;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::Algorithm;
 use data_encoding::BASE64;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;

@@ -6,8 +6,8 @@
 //! moving factor of a TOTP line has no meaning. The time is a local time.
 
 use super::{ImportEntry, ImportError, ImportedFile, MovingFactor, lines, stamp};
-use crate::credential::secret::Secret;
-use crate::credential::totp::{self, Algorithm, OtpKind, OtpParameters, Step};
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{self, Algorithm, OtpKind, OtpParameters, Step};
 use crate::system::clock::Timestamp;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;

@@ -3,8 +3,8 @@
 //! line `# version: 2` each line begins with user, resolver and realm.
 
 use super::{ImportEntry, ImportError, ImportOwners, ImportedFile, MovingFactor, lines};
-use crate::credential::secret::{SHORTEST_IMPORTED, Secret};
-use crate::credential::totp::Algorithm;
+use crate::credential::otp::secret::{SHORTEST_IMPORTED, Secret};
+use crate::credential::otp::totp::Algorithm;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use zeroize::Zeroizing;
 

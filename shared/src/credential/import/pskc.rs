@@ -11,8 +11,8 @@ mod key;
 pub use key::PskcKey;
 
 use super::{ImportEntry, ImportError, ImportOwners, ImportedFile, MovingFactor, stamp};
-use crate::credential::secret::Secret;
-use crate::credential::totp::Algorithm;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::Algorithm;
 use crate::system::clock::Timestamp;
 use element::{child, decode_base64, line_of, refusal, required_child, text_of};
 use key::PskcDecryptor;

@@ -3,8 +3,8 @@
 
 use super::imported_file::LENGTH;
 use super::{ImportEntry, ImportError, ImportedFile, content_lines};
-use crate::credential::otpauth_uri::{OtpauthError, OtpauthUri, strip_scheme};
-use crate::credential::secret::SecretError;
+use crate::credential::otp::OtpError;
+use crate::credential::otp::otpauth_uri::{OtpauthUri, strip_scheme};
 
 /// What to do with the export of an app whose format is not supported.
 pub(super) const NO_LIST: &str =
@@ -28,7 +28,7 @@ pub(super) fn parse_uris(text: &str, import: &mut ImportedFile) -> Result<(), Im
 fn add_uri(line: usize, text: &str, import: &mut ImportedFile) -> Result<(), ImportError> {
     let url = match OtpauthUri::parse(text) {
         Ok(url) => url,
-        Err(OtpauthError::Secret(SecretError::Length)) => {
+        Err(OtpError::Length) => {
             return import.leave_out(line, None, LENGTH);
         }
         Err(error) => return import.leave_out(line, None, error.text()),

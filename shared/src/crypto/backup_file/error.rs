@@ -1,6 +1,6 @@
 //! Why the file of a backup cannot be written or read.
 
-use crate::credential::secret::RandomError;
+use crate::system::random::RandomError;
 use std::fmt;
 use std::io;
 

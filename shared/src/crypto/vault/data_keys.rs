@@ -1,8 +1,8 @@
 //! The data keys: made, wrapped by the master key, unwrapped, renewed. Their use is in [`super`].
 
 use super::{VaultError, seal, unseal};
-use crate::credential::secret::fill_random;
 use crate::crypto::master_key::{MasterKey, MasterKeyId, MasterKeys};
+use crate::system::random::fill_random;
 
 /// Purpose of a data key. Each use has a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

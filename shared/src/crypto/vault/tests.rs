@@ -1,7 +1,7 @@
 //! Tests of sealing and hashing: a sealed secret is bound to its account, and a rotation loses nothing.
 
 use super::*;
-use crate::credential::totp::{Algorithm, OtpKind};
+use crate::credential::otp::totp::{Algorithm, OtpKind};
 
 const PARAMETERS: OtpParameters = OtpParameters {
     algorithm: Algorithm::Sha1,

@@ -7,9 +7,10 @@ use crate::account::email::EmailAddress;
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::config::{Config, DeclaredAccount};
-use crate::credential::otpauth_uri::{OtpauthError, parse_declared_secret};
-use crate::credential::secret::Secret;
-use crate::credential::totp::{OtpParameters, Step};
+use crate::credential::otp::OtpError;
+use crate::credential::otp::otpauth_uri::parse_declared_secret;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{OtpParameters, Step};
 use crate::crypto::vault::{SecretBinding, Vault};
 use crate::engine::EngineError;
 use crate::store::{AuthenticatorRecord, MailAddresses, StoreError, Transaction};
@@ -37,7 +38,7 @@ pub(in crate::engine) fn read_declared_secret(
             &read
         }
     };
-    let text = std::str::from_utf8(bytes).map_err(|_| wrong(OtpauthError::Malformed))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| wrong(OtpError::Malformed))?;
     Ok(Some(parse_declared_secret(text).map_err(wrong)?))
 }
 

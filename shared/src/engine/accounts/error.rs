@@ -3,9 +3,8 @@
 
 use crate::account::host::HostName;
 use crate::account::name::{Label, OtherSpelling, UserName};
+use crate::credential::otp::OtpError;
 use crate::credential::scope::ScopeName;
-use crate::credential::secret::SecretError;
-use crate::credential::totp::OtpParametersError;
 use crate::crypto::password::PasswordError;
 use crate::engine::{EngineError, NotMailed, PasskeyError, messages};
 use crate::policy::groups::GroupsError;
@@ -54,9 +53,8 @@ pub enum AdministrationError {
     HostPasswordTimedOut(UserName),
     /// The token has expired, or the account has changed since it was issued.
     Stale,
-    Parameters(OtpParametersError),
-    /// The seed of a hardware token.
-    Seed(SecretError),
+    /// The seed or the parameters of a new authenticator.
+    Authenticator(OtpError),
     /// The account is declared in the configuration.
     Declared(UserName),
     NothingToRevoke(&'static str, UserName),
@@ -162,8 +160,7 @@ impl fmt::Display for AdministrationError {
             AdministrationError::Stale => f.write_str(
                 "this took too long, or the account was changed in the meantime; nothing was changed, start again",
             ),
-            AdministrationError::Parameters(error) => error.fmt(f),
-            AdministrationError::Seed(error) => error.fmt(f),
+            AdministrationError::Authenticator(error) => error.fmt(f),
             AdministrationError::Declared(name) => write!(
                 f,
                 "{name} is declared in postern.toml or accounts.d; change its [[account]] table or its secret_file instead"

@@ -5,7 +5,7 @@ use super::account_data;
 use super::change::find_account;
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
-use crate::credential::totp::Step;
+use crate::credential::otp::totp::Step;
 use crate::engine::{Accounts, AdministrationError, AppPasswordsAfter, Principal, is_enrolled};
 use crate::system::clock::Timestamp;
 

@@ -3,8 +3,8 @@
 
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
-use crate::credential::secret::Secret;
-use crate::credential::totp::{OtpParameters, Step};
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{OtpParameters, Step};
 use crate::crypto::vault::Vault;
 use crate::engine::accounts::account_data::load_floor;
 use crate::engine::{Engine, EngineError};

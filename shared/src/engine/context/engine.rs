@@ -7,8 +7,7 @@ use crate::account::name::{Group, OtherSpelling, UserName};
 use crate::account::record::AccountId;
 use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::Config;
-use crate::credential::otpauth_uri::OtpauthError;
-use crate::credential::secret::RandomError;
+use crate::credential::otp::OtpError;
 use crate::crypto::master_key::MasterKeyError;
 use crate::crypto::password::HashingMemory;
 use crate::crypto::vault::{Vault, VaultError};
@@ -21,6 +20,7 @@ use crate::policy::groups::PersonGroups;
 use crate::store::{Intent, StoreError, StoreRisk, Transaction};
 use crate::system::admission::AdmissionClass;
 use crate::system::clock::Timestamp;
+use crate::system::random::RandomError;
 use crate::system::trusted_file::FileError;
 use crate::token::AccountVersion;
 use std::fmt;
@@ -160,7 +160,7 @@ impl Engine {
         };
         let stored = is_enrolled(&mut transaction, id)?;
         let address = account_data::load_mail_address(&self.config, &mut transaction, name, id)?;
-        let mail = if self.config.email.is_enabled() && address.is_some() {
+        let mail = if self.config.email.mails_codes() && address.is_some() {
             MailStatus::On
         } else {
             MailStatus::Off
@@ -212,7 +212,7 @@ pub enum EngineError {
     /// The secret file of a declared account cannot be read, or its owner or mode is not trusted.
     SecretFile(FileError),
     /// The secret file of a declared account contains neither an otpauth URI nor Base32.
-    SecretContent(PathBuf, OtpauthError),
+    SecretContent(PathBuf, OtpError),
     /// The clock is behind what a restore knows: codes that were used would be valid again.
     ClockBehind {
         now: Timestamp,

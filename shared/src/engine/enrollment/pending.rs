@@ -9,14 +9,15 @@ use crate::account::second_factor::{Enrolled, MailStatus};
 use crate::config::Config;
 use crate::config::value::SingleLine;
 use crate::credential::input::Input;
-use crate::credential::otpauth_uri;
+use crate::credential::otp::otpauth_uri;
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{OtpKind, OtpParameters, Step};
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::secret::{RandomError, Secret};
-use crate::credential::totp::{OtpKind, OtpParameters, Step};
 use crate::crypto::vault::SecretFingerprint;
 use crate::engine::AdministrationError;
 use crate::protocol::command_request::{AuthenticatorKind, EnrollmentOperation, TypedText};
 use crate::system::clock::Timestamp;
+use crate::system::random::RandomError;
 use crate::token::AccountVersion;
 use crate::verify::account::{AccountCredentials, LiveAuthenticator};
 use crate::verify::decision::{Attempt, Consumed, Refusal, decide};
@@ -165,14 +166,15 @@ impl PendingEnrollment {
                 (None, None) => defaults.moving,
             },
         };
-        let parameters = parameters.check().map_err(AdministrationError::Parameters);
+        let parameters = parameters
+            .check()
+            .map_err(AdministrationError::Authenticator);
         let pending = pending?
             .with_label(operation.name.clone())
             .with_parameters(parameters?, Step(operation.counter.unwrap_or_default()));
         Ok(match &operation.seed {
-            Some(seed) => {
-                pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?)
-            }
+            Some(seed) => pending
+                .with_secret(Secret::from_seed(seed).map_err(AdministrationError::Authenticator)?),
             None => pending,
         })
     }
@@ -328,7 +330,7 @@ pub fn host_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credential::totp::generate_code;
+    use crate::credential::otp::totp::generate_code;
 
     const NOW: Timestamp = Timestamp(1_800_000_015);
 

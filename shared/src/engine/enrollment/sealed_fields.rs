@@ -1,7 +1,7 @@
 //! Secrets and recovery codes inside of sealed tokens. Elsewhere they are not serialized.
 
+use crate::credential::otp::secret::Secret;
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::secret::Secret;
 use crate::protocol::command_request::TypedText;
 use serde::{Deserialize, Deserializer, Serializer};
 

@@ -3,8 +3,8 @@
 
 use super::pending::{AccountSnapshot, EnrollmentDraft};
 use super::sealed_fields::sealed_recovery_codes;
+use crate::credential::otp::totp::Step;
 use crate::credential::recovery_code::RecoveryCode;
-use crate::credential::totp::Step;
 use crate::crypto::vault::TokenKeys;
 use crate::policy::requirement::EnrollmentRequirement;
 use crate::system::clock::Timestamp;

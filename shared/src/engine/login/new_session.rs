@@ -7,7 +7,6 @@ use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedU
 use super::{LoginGroups, TrustRequest};
 use crate::account::name::UserName;
 use crate::account::record::{AccountId, AccountRecord};
-use crate::credential::secret::fill_random;
 use crate::crypto::password::PasswordError;
 use crate::engine::accounts::account_data;
 use crate::engine::transaction::EngineTransaction;
@@ -17,6 +16,7 @@ use crate::engine::{
 use crate::policy::session_groups::RequestedGroups;
 use crate::store::{BrowserRecord, Intent, SessionBrowser, SessionRecord};
 use crate::system::clock::Timestamp;
+use crate::system::random::fill_random;
 use crate::token::session::{SecondFactorMethod, Session, SessionId};
 use crate::token::{AccountVersion, StepUpToken};
 use crate::verify::decision::Accepted;

@@ -234,7 +234,7 @@ impl<'a> LoginProgress<'a> {
         needs_passkey: bool,
     ) -> Result<AfterPassword, LoginError> {
         let (tx, record) = (&mut evaluation.tx, self.session.record);
-        let to = match tx.config.email.is_enabled() {
+        let to = match tx.config.email.mails_codes() {
             true => account_data::load_mail_address(tx.config, tx, &record.name, record.id)?
                 .map(|address| address.masked()),
             false => None,

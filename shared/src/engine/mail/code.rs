@@ -7,7 +7,6 @@ use crate::account::event::EventKind;
 use crate::account::name::UserName;
 use crate::account::record::AccountId;
 use crate::account::second_factor::MailStatus;
-use crate::credential::secret::{RandomError, fill_random};
 use crate::crypto::vault::{LetterBinding, MailedFor, MailedHash};
 use crate::engine::accounts::account_data;
 use crate::engine::context::conflict::repeat_after_conflict;
@@ -17,6 +16,7 @@ use crate::engine::verify::evaluation::Evaluation;
 use crate::engine::{EngineError, Mail, VerificationRequest};
 use crate::store::{ExpiredMail, Intent, MailState, StoreError, Transaction};
 use crate::system::clock::{self, Timestamp};
+use crate::system::random::{RandomError, fill_random};
 use crate::token::{LoginPayload, LoginToken};
 use crate::verify::account::StoredMailedCode;
 use crate::verify::decision::Refusal;
@@ -82,7 +82,7 @@ pub enum MailRequest<T> {
 /// Why no code is mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailRefusal {
-    /// Mail is not configured in `[email]`.
+    /// Mail is not configured in `[email]`, or no code is mailed as a second factor.
     NotConfigured,
     /// The account has no confirmed address.
     NoAddress,
@@ -363,6 +363,9 @@ fn request_code(
     }
     let tx = &mut evaluation.tx;
     let config = tx.config;
+    if !config.email.mails_codes() {
+        return Ok(MailRequest::Refused(MailRefusal::NotConfigured));
+    }
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
         let is_alive = check_token(token, tx)?.is_some();

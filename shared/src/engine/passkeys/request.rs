@@ -3,11 +3,11 @@
 use crate::config::Config;
 use crate::config::gate::UserVerification;
 use crate::credential::passkey::CredentialId;
-use crate::credential::secret::random_bytes;
 use crate::engine::login::token_validity::check_token;
 use crate::engine::{AdministrationError, EngineError, Passkeys};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
+use crate::system::random::random_bytes;
 use crate::token::session::Session;
 use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeySignIn, PasskeyToken};
 use crate::verify::passkey::{PasskeyChallenge, PasskeyRequest};

@@ -3,8 +3,8 @@
 
 use super::tls;
 use crate::config::FleetConfig;
-use crate::crypto::fleet_authority::{Fingerprint, TlsIdentity};
-use crate::crypto::host_key::{HostSealKey, HostSealPurpose};
+use crate::crypto::fleet::authority::{Fingerprint, TlsIdentity};
+use crate::crypto::fleet::host_key::{HostSealKey, HostSealPurpose};
 use crate::system::trusted_file::{self, FileError, Follow, Privacy};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};

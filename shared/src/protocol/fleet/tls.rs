@@ -1,7 +1,7 @@
 //! The TLS configurations of both sides. A server asks for the certificate of a host and accepts a
 //! connection without one, on which a host can only join.
 
-use crate::crypto::fleet_authority::{
+use crate::crypto::fleet::authority::{
     Fingerprint, HostPublicKey, SERVER_NAME, TlsIdentity, certificate_fingerprint,
 };
 use rustls::client::WebPkiServerVerifier;

@@ -6,8 +6,8 @@ use crate::account::event::EventKind;
 use crate::account::host::HostName;
 use crate::account::name::{Group, Label, UserName};
 use crate::account::record::AccountId;
+use crate::credential::otp::totp::{Algorithm, OtpKind, OtpParameters, Step};
 use crate::credential::scope::AppPasswordScope;
-use crate::credential::totp::{Algorithm, OtpKind, OtpParameters, Step};
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::{
     AppPasswordHash, BrowserHash, MailedFor, MailedHash, OneTimeHash, RecoveryHash,

@@ -7,7 +7,7 @@ use super::Transaction;
 use super::convert::{named, otp_parameters, unsigned};
 use crate::account::event::EventKind;
 use crate::account::name::UserName;
-use crate::credential::totp::Step;
+use crate::credential::otp::totp::Step;
 use crate::crypto::vault::{RecoveryHash, SecretFingerprint};
 use crate::store::{OwnedAuthenticator, RestoredCredential, StoreResult};
 use crate::system::clock::Timestamp;

@@ -3,7 +3,7 @@
 use super::Transaction;
 use super::convert::{named, otp_parameters, signed};
 use crate::account::record::AccountId;
-use crate::credential::totp::Step;
+use crate::credential::otp::totp::Step;
 use crate::crypto::vault::{RecoveryHash, SecretFingerprint};
 use crate::store::{AuthenticatorRecord, StoreError, StoreResult};
 use crate::system::clock::Timestamp;

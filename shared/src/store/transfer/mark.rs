@@ -2,9 +2,9 @@
 //! of their own, which no program opens, and a table that says where the other one is.
 
 use crate::config::StoreUrl;
-use crate::credential::secret::{RandomError, random_bytes};
 use crate::store::{StoreError, StoreResult};
 use crate::system::clock::Timestamp;
+use crate::system::random::{RandomError, random_bytes};
 
 /// Version of a store that was moved to another place.
 pub(in crate::store) const MOVED: i64 = -1;

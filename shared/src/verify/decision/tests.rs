@@ -3,8 +3,8 @@
 mod situations;
 
 use super::*;
-use crate::credential::secret::Secret;
-use crate::credential::totp::{Algorithm, OtpParameters, generate_code};
+use crate::credential::otp::secret::Secret;
+use crate::credential::otp::totp::{Algorithm, OtpParameters, generate_code};
 use crate::verify::account::StoredRecoveryCode;
 use crate::verify::throttle::ThrottleFailure;
 use zeroize::Zeroizing;

@@ -1,7 +1,9 @@
 //! The people who sign in, each with a secret, and the accounts that only fill the store.
 
-use postern_shared::credential::secret::Secret;
-use postern_shared::credential::totp::{Algorithm, OtpKind, OtpParameters, Step, generate_code};
+use postern_shared::credential::otp::secret::Secret;
+use postern_shared::credential::otp::totp::{
+    Algorithm, OtpKind, OtpParameters, Step, generate_code,
+};
 use postern_shared::system::clock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use testhost::STORE;

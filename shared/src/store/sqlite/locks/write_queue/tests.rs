@@ -1,7 +1,7 @@
 //! Tests of the write queue: order, group commit, and failures of single attempts.
 
 use super::*;
-use crate::credential::totp::Step;
+use crate::credential::otp::totp::Step;
 use crate::crypto::vault::SecretFingerprint;
 use crate::store::database::Database;
 use crate::store::sqlite::SqliteStore;

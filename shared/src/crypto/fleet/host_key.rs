@@ -2,7 +2,7 @@
 //! server answers: it has no master key. What is sealed on one host does not open on another, and not
 //! once the host has joined again.
 
-use crate::credential::secret::{RandomError, fill_random};
+use crate::system::random::{RandomError, fill_random};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac};

@@ -1,10 +1,10 @@
 //! otpauth URIs, the text in each enrollment QR code (Google Authenticator's "Key Uri Format"):
 //! written with every parameter explicit, parsed strictly. hotp URIs are parsed for imports only.
 
-use super::secret::{Secret, SecretError};
-use super::totp::{Algorithm, OtpKind, OtpParameters, OtpParametersError, Step};
+use super::error::OtpError;
+use super::secret::Secret;
+use super::totp::{Algorithm, OtpKind, OtpParameters, Step};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use std::fmt;
 use zeroize::Zeroizing;
 
 /// Longest URI that is parsed, in bytes.
@@ -49,17 +49,17 @@ const DEFAULTS: OtpParameters = OtpParameters {
 };
 
 /// Parses the file of a declared account: an otpauth://totp URI, or Base32 alone.
-pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), OtpauthError> {
+pub fn parse_declared_secret(text: &str) -> Result<(Secret, OtpParameters), OtpError> {
     let text = text.trim();
     if text.len() > LONGEST {
-        return Err(OtpauthError::TooLong);
+        return Err(OtpError::TooLong);
     }
     let Some(rest) = strip_scheme(text) else {
         return Ok((Secret::from_base32(text)?, DEFAULTS));
     };
     let kind = rest.split_once('/').map_or("", |(kind, _)| kind);
     if !kind.eq_ignore_ascii_case("totp") {
-        return Err(OtpauthError::NotTotp);
+        return Err(OtpError::NotTotp);
     }
     let url = OtpauthUri::parse(text)?;
     Ok((
@@ -126,39 +126,39 @@ impl MovingFactor {
 impl OtpauthUri {
     /// Parses an otpauth URI of either type, with a secret of at least 80 bits. A parameter that is
     /// given twice is refused. An empty one has its default, and an empty pair has no meaning.
-    pub fn parse(text: &str) -> Result<OtpauthUri, OtpauthError> {
+    pub fn parse(text: &str) -> Result<OtpauthUri, OtpError> {
         if text.len() > LONGEST {
-            return Err(OtpauthError::TooLong);
+            return Err(OtpError::TooLong);
         }
-        let rest = strip_scheme(text).ok_or(OtpauthError::NotOtpauth)?;
-        let (kind, rest) = rest.split_once('/').ok_or(OtpauthError::Malformed)?;
+        let rest = strip_scheme(text).ok_or(OtpError::NotOtpauth)?;
+        let (kind, rest) = rest.split_once('/').ok_or(OtpError::Malformed)?;
         let kind = kind.to_ascii_lowercase();
         if !matches!(kind.as_str(), "totp" | "hotp") {
-            return Err(OtpauthError::NotOtpauth);
+            return Err(OtpError::NotOtpauth);
         }
-        let (label, pairs) = rest.split_once('?').ok_or(OtpauthError::Missing)?;
+        let (label, pairs) = rest.split_once('?').ok_or(OtpError::Missing)?;
         let mut query = OtpauthQuery::default();
         for pair in pairs.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').ok_or(OtpauthError::Malformed)?;
+            let (key, value) = pair.split_once('=').ok_or(OtpError::Malformed)?;
             query.set_parameter(key, Zeroizing::new(decode_percent(value)?))?;
         }
-        let secret = Secret::from_imported_base32(&query.secret.ok_or(OtpauthError::Missing)?)?;
+        let secret = Secret::from_imported_base32(&query.secret.ok_or(OtpError::Missing)?)?;
         let algorithm = query
             .algorithm
             .map_or(Some(DEFAULTS.algorithm), |name| Algorithm::from_name(&name));
-        let algorithm = algorithm.ok_or(OtpauthError::Algorithm)?;
+        let algorithm = algorithm.ok_or(OtpError::Algorithm)?;
         let digits = parse_number(query.digits)?.unwrap_or(DEFAULTS.digits.into());
-        let digits = u32::try_from(digits).map_err(|_| OtpParametersError::Digits)?;
+        let digits = u32::try_from(digits).map_err(|_| OtpError::Digits)?;
         let moving = match kind.as_str() {
             "totp" => {
                 let period = parse_number(query.period)?.unwrap_or(DEFAULTS.moving.period());
                 MovingFactor::Time { period }
             }
             "hotp" => {
-                let next = parse_number(query.counter)?.ok_or(OtpauthError::NoCounter)?;
+                let next = parse_number(query.counter)?.ok_or(OtpError::NoCounter)?;
                 MovingFactor::Counter { next }
             }
-            _ => return Err(OtpauthError::NotOtpauth),
+            _ => return Err(OtpError::NotOtpauth),
         };
         OtpParameters {
             algorithm,
@@ -216,7 +216,7 @@ struct OtpauthQuery {
 }
 
 impl OtpauthQuery {
-    fn set_parameter(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpauthError> {
+    fn set_parameter(&mut self, key: &str, value: Zeroizing<String>) -> Result<(), OtpError> {
         let field = match key {
             "secret" => &mut self.secret,
             "algorithm" => &mut self.algorithm,
@@ -231,83 +231,23 @@ impl OtpauthQuery {
             return Ok(());
         }
         match field.replace(value) {
-            Some(_) => Err(OtpauthError::Malformed),
+            Some(_) => Err(OtpError::Malformed),
             None => Ok(()),
         }
     }
 }
 
-fn decode_percent(text: &str) -> Result<String, OtpauthError> {
+fn decode_percent(text: &str) -> Result<String, OtpError> {
     Ok(percent_decode_str(text)
         .decode_utf8()
-        .map_err(|_| OtpauthError::Malformed)?
+        .map_err(|_| OtpError::Malformed)?
         .into_owned())
 }
 
-fn parse_number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpauthError> {
-    text.map(|text| text.parse().map_err(|_| OtpauthError::Number))
+fn parse_number(text: Option<Zeroizing<String>>) -> Result<Option<u64>, OtpError> {
+    text.map(|text| text.parse().map_err(|_| OtpError::Number))
         .transpose()
 }
-
-/// Reason why a text is no otpauth URI. It MUST NOT repeat the text, which contains a secret.
-#[derive(Debug, PartialEq, Eq)]
-pub enum OtpauthError {
-    TooLong,
-    /// Neither otpauth://totp/ nor otpauth://hotp/.
-    NotOtpauth,
-    /// An otpauth URI of another type, such as hotp, where a time-based one is required.
-    NotTotp,
-    /// The URI has no `secret`.
-    Missing,
-    /// A pair without `=`, a parameter given twice, or invalid percent-encoding.
-    Malformed,
-    /// The digits, period or counter is not a number.
-    Number,
-    /// A hotp URI without a counter.
-    NoCounter,
-    Algorithm,
-    Secret(SecretError),
-    Parameters(OtpParametersError),
-}
-
-impl From<SecretError> for OtpauthError {
-    fn from(error: SecretError) -> OtpauthError {
-        OtpauthError::Secret(error)
-    }
-}
-
-impl From<OtpParametersError> for OtpauthError {
-    fn from(error: OtpParametersError) -> OtpauthError {
-        OtpauthError::Parameters(error)
-    }
-}
-
-impl OtpauthError {
-    pub fn text(&self) -> &'static str {
-        match self {
-            OtpauthError::TooLong => "the otpauth URL is longer than 2048 bytes",
-            OtpauthError::NotOtpauth => {
-                "the otpauth URL must begin with otpauth://totp/ or otpauth://hotp/"
-            }
-            OtpauthError::NotTotp => "the otpauth URL must begin with otpauth://totp/",
-            OtpauthError::Missing => "the otpauth URL has no secret",
-            OtpauthError::Malformed => "the otpauth URL is malformed",
-            OtpauthError::Number => "digits, period and counter of the otpauth URL must be numbers",
-            OtpauthError::NoCounter => "the otpauth URL has no counter",
-            OtpauthError::Algorithm => "the algorithm must be SHA1, SHA256 or SHA512",
-            OtpauthError::Secret(error) => error.text(),
-            OtpauthError::Parameters(error) => error.text(),
-        }
-    }
-}
-
-impl fmt::Display for OtpauthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl std::error::Error for OtpauthError {}
 
 #[cfg(test)]
 mod tests {
@@ -363,7 +303,7 @@ mod tests {
         assert_eq!(url.issuer.as_deref(), Some("host"));
         assert_eq!(url.moving, MovingFactor::Time { period: 60 });
         let no_counter = OtpauthUri::parse(&format!("otpauth://hotp/alice?secret={BASE32}"));
-        assert_eq!(no_counter.err(), Some(OtpauthError::NoCounter));
+        assert_eq!(no_counter.err(), Some(OtpError::NoCounter));
     }
 
     #[test]
@@ -372,17 +312,17 @@ mod tests {
         let twice = with(&format!("secret={BASE32}"));
         let hotp = "otpauth://hotp/a?secret=x&counter=1";
         for (text, why) in [
-            (hotp, OtpauthError::NotTotp),
-            ("otpauth://totp/a", OtpauthError::Missing),
-            ("otpauth://totp/a?issuer=b", OtpauthError::Missing),
-            ("otpauth://totp/a?secret", OtpauthError::Malformed),
-            (&with("digits=7"), OtpParametersError::Digits.into()),
-            (&with("period=x"), OtpauthError::Number),
-            (&with("period=7"), OtpParametersError::Period.into()),
-            (&with("algorithm=MD5"), OtpauthError::Algorithm),
-            (&twice, OtpauthError::Malformed),
-            ("", SecretError::Length.into()),
-            (&"A".repeat(4096), OtpauthError::TooLong),
+            (hotp, OtpError::NotTotp),
+            ("otpauth://totp/a", OtpError::Missing),
+            ("otpauth://totp/a?issuer=b", OtpError::Missing),
+            ("otpauth://totp/a?secret", OtpError::Malformed),
+            (&with("digits=7"), OtpError::Digits),
+            (&with("period=x"), OtpError::Number),
+            (&with("period=7"), OtpError::Period),
+            (&with("algorithm=MD5"), OtpError::Algorithm),
+            (&twice, OtpError::Malformed),
+            ("", OtpError::Length),
+            (&"A".repeat(4096), OtpError::TooLong),
         ] {
             assert_eq!(parse_declared_secret(text).err(), Some(why), "{text}");
         }

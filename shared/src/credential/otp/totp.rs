@@ -2,10 +2,10 @@
 //! a step, which the totp-rs crate generates. Which steps are accepted is decided in
 //! [`crate::verify::decision`].
 
+use super::error::OtpError;
 use super::secret::Secret;
 use crate::system::clock::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use zeroize::Zeroizing;
 
 /// Hash function of the HMAC (RFC 6238, section 1.2).
@@ -95,14 +95,12 @@ pub struct OtpParameters {
 
 impl OtpParameters {
     /// Refuses digits and periods outside the supported range.
-    pub fn check(self) -> Result<OtpParameters, OtpParametersError> {
+    pub fn check(self) -> Result<OtpParameters, OtpError> {
         if self.digits != 6 && self.digits != 8 {
-            return Err(OtpParametersError::Digits);
+            return Err(OtpError::Digits);
         }
         match self.moving {
-            OtpKind::Time { period } if !(15..=120).contains(&period) => {
-                Err(OtpParametersError::Period)
-            }
+            OtpKind::Time { period } if !(15..=120).contains(&period) => Err(OtpError::Period),
             OtpKind::Time { .. } | OtpKind::Counter => Ok(self),
         }
     }
@@ -126,30 +124,6 @@ pub fn generate_code(secret: &Secret, parameters: OtpParameters, step: Step) -> 
     );
     Zeroizing::new(maker.generate(step.0))
 }
-
-/// Reason why parameters are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OtpParametersError {
-    Digits,
-    Period,
-}
-
-impl OtpParametersError {
-    pub fn text(self) -> &'static str {
-        match self {
-            OtpParametersError::Digits => "digits must be 6 or 8",
-            OtpParametersError::Period => "the period must be 15 to 120 seconds",
-        }
-    }
-}
-
-impl fmt::Display for OtpParametersError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl std::error::Error for OtpParametersError {}
 
 #[cfg(test)]
 mod tests {
@@ -221,7 +195,7 @@ mod tests {
         assert!(good.check().is_ok());
         assert_eq!(
             OtpParameters { digits: 7, ..good }.check(),
-            Err(OtpParametersError::Digits)
+            Err(OtpError::Digits)
         );
         for (period, right) in [(14, false), (15, true), (120, true), (121, false)] {
             let by_time = OtpParameters {

@@ -1,5 +1,7 @@
-//! Secrets of authenticators: wiped when dropped, never printed. Also the source of random bytes.
+//! Secrets of authenticators: wiped when dropped, never printed.
 
+use super::error::OtpError;
+use crate::system::random::{RandomError, fill_random};
 use data_encoding::{BASE32_NOPAD, Encoding, HEXLOWER_PERMISSIVE};
 use std::fmt;
 use std::sync::LazyLock;
@@ -36,22 +38,22 @@ impl Secret {
     }
 
     /// Checks the length of bytes that were decoded.
-    pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretError> {
+    pub fn from_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, OtpError> {
         Secret::from_imported_bytes(bytes)?.check_recommended()
     }
 
     /// Checks the length of bytes that were unsealed, or that another system stored.
-    pub fn from_imported_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, SecretError> {
+    pub fn from_imported_bytes(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, OtpError> {
         match bytes.len() {
             SHORTEST_IMPORTED..=LONGEST => Ok(Secret(bytes)),
-            _ => Err(SecretError::Length),
+            _ => Err(OtpError::Length),
         }
     }
 
     /// Refuses an imported secret that is shorter than RFC 4226 requires.
-    pub fn check_recommended(self) -> Result<Secret, SecretError> {
+    pub fn check_recommended(self) -> Result<Secret, OtpError> {
         if self.is_short() {
-            return Err(SecretError::Length);
+            return Err(OtpError::Length);
         }
         Ok(self)
     }
@@ -62,12 +64,12 @@ impl Secret {
     }
 
     /// Parses Base32 (RFC 4648, section 6) in any case, with blanks, dashes or padding.
-    pub fn from_base32(text: &str) -> Result<Secret, SecretError> {
+    pub fn from_base32(text: &str) -> Result<Secret, OtpError> {
         Secret::from_imported_base32(text)?.check_recommended()
     }
 
     /// Parses Base32 as [`Secret::from_base32`], of an imported secret.
-    pub fn from_imported_base32(text: &str) -> Result<Secret, SecretError> {
+    pub fn from_imported_base32(text: &str) -> Result<Secret, OtpError> {
         let mut plain = Zeroizing::new(Vec::with_capacity(text.len()));
         plain.extend(
             text.bytes()
@@ -76,13 +78,13 @@ impl Secret {
         );
         let bytes = BASE32_WITH_SPARE_BITS
             .decode(&plain)
-            .map_err(|_| SecretError::NotBase32)?;
+            .map_err(|_| OtpError::NotBase32)?;
         Secret::from_imported_bytes(Zeroizing::new(bytes))
     }
 
     /// Parses the seed of a hardware token: hex (an even number of digits and nothing else) or
     /// Base32. The prefix `hex:` or `base32:` decides where it could be both.
-    pub fn from_seed(text: &str) -> Result<Secret, SecretError> {
+    pub fn from_seed(text: &str) -> Result<Secret, OtpError> {
         let text = text.trim();
         if let Some(base32) = text.strip_prefix("base32:") {
             return Secret::from_base32(base32);
@@ -97,7 +99,7 @@ impl Secret {
         );
         match HEXLOWER_PERMISSIVE.decode(&plain) {
             Ok(bytes) => Secret::from_bytes(Zeroizing::new(bytes)),
-            Err(_) if is_marked => Err(SecretError::NotHex),
+            Err(_) if is_marked => Err(OtpError::NotHex),
             Err(_) => Secret::from_base32(text),
         }
     }
@@ -132,59 +134,6 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Fills `bytes` from the kernel's random number generator.
-pub fn fill_random(bytes: &mut [u8]) -> Result<(), RandomError> {
-    getrandom::fill(bytes).map_err(|_| RandomError)
-}
-
-/// Returns bytes that are no secret, such as an identifier.
-pub(crate) fn random_bytes<const LENGTH: usize>() -> Result<[u8; LENGTH], RandomError> {
-    let mut bytes = [0; LENGTH];
-    fill_random(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// The kernel returned no random numbers.
-#[derive(Debug)]
-pub struct RandomError;
-
-impl fmt::Display for RandomError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the kernel gives no random numbers (getrandom failed)")
-    }
-}
-
-impl std::error::Error for RandomError {}
-
-/// Reason why a text or bytes are no secret of an authenticator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SecretError {
-    NotBase32,
-    NotHex,
-    /// Shorter than [`SHORTEST`], or [`SHORTEST_IMPORTED`] in an import, or longer than [`LONGEST`].
-    Length,
-}
-
-impl SecretError {
-    pub fn text(self) -> &'static str {
-        match self {
-            SecretError::NotBase32 => "the secret is not Base32 (letters A-Z and digits 2-7)",
-            SecretError::NotHex => "the secret is not hexadecimal (pairs of 0-9 and a-f)",
-            SecretError::Length => {
-                "the secret must have 16 to 128 bytes (26 to 205 characters of Base32)"
-            }
-        }
-    }
-}
-
-impl fmt::Display for SecretError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
-    }
-}
-
-impl std::error::Error for SecretError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,10 +153,10 @@ mod tests {
         let marked = Secret::from_seed("base32:ABCDEFABCDEFABCDEFABCDEFABCDEFAB");
         assert_eq!(marked.unwrap().expose().len(), 20);
         for (seed, why) in [
-            ("hex:GEZD", SecretError::NotHex),
-            ("0123456789abcde", SecretError::NotBase32),
-            ("31323334", SecretError::Length),
-            ("", SecretError::Length),
+            ("hex:GEZD", OtpError::NotHex),
+            ("0123456789abcde", OtpError::NotBase32),
+            ("31323334", OtpError::Length),
+            ("", OtpError::Length),
         ] {
             assert_eq!(Secret::from_seed(seed), Err(why), "{seed}");
         }
@@ -225,12 +174,12 @@ mod tests {
 
     #[test]
     fn short_long_and_broken_secrets_are_refused() {
-        assert_eq!(Secret::from_base32("GEZDGNBV"), Err(SecretError::Length));
+        assert_eq!(Secret::from_base32("GEZDGNBV"), Err(OtpError::Length));
         assert_eq!(
             Secret::from_base32(&"GEZDGNBV".repeat(40)),
-            Err(SecretError::Length)
+            Err(OtpError::Length)
         );
-        assert_eq!(Secret::from_base32("0189!"), Err(SecretError::NotBase32));
+        assert_eq!(Secret::from_base32("0189!"), Err(OtpError::NotBase32));
     }
 
     #[test]
@@ -246,7 +195,7 @@ mod tests {
         assert!(imported.is_short());
         assert_eq!(
             Secret::from_base32("GEZDGNBVGY3TQOJQ"),
-            Err(SecretError::Length)
+            Err(OtpError::Length)
         );
     }
 

@@ -181,6 +181,7 @@ mod web {
     mod first_factors;
     mod guesses;
     mod login_token;
+    mod passkey_sign_in;
     mod passkeys;
     mod preferences;
     mod proxy_identity;

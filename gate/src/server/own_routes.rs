@@ -16,12 +16,12 @@ use crate::web::account::{
 };
 use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
-use crate::web::login::{self, first_factor, mail, upgrade};
+use crate::web::login::{self, first_factor, mail, passkey_alone, upgrade};
 use crate::web::notice::redirect;
 use crate::web::pages::account::Confirmation;
 use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
-use crate::web::{approve, end_sessions, enroll, logout, notice};
+use crate::web::{approve, end_sessions, enroll, logout, notice, passkey};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -145,12 +145,14 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("keep.js", show_keep_script),
         public("times.js", show_times_script),
         public("passkey.js", show_passkey_script),
+        public(".well-known/passkey-endpoints", passkey::show_endpoints),
         public("logo", show_logo),
         public("icon.svg", show_icon),
         public("favicon.ico", show_icon),
         form("language", language::submit_language),
         // Signing in and out.
         form("sign-in", first_factor::submit_password).under(first_factor::show_sign_in_page),
+        form("sign-in/passkey", passkey_alone::submit_passkey_alone).on("sign-in"),
         page("upgrade", upgrade::show_upgrade_page),
         form("code", login::submit_code).under(login::show_code_page),
         form("mail", mail::submit_mail_request).on("code"),

@@ -7,6 +7,7 @@ mod moments;
 use super::language::Language;
 use crate::http::reply::{self, HttpReply};
 use crate::state::branding::Branding;
+use crate::web::step_up::PasskeyPrompt;
 use askama::Template;
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
@@ -38,6 +39,8 @@ pub(crate) struct SignInPage<'a> {
     pub(crate) user: &'a str,
     /// Seconds to wait before another attempt.
     pub(crate) wait: Option<u64>,
+    /// The request to a passkey, which signs in without a name.
+    pub(crate) passkey: Option<PasskeyPrompt>,
 }
 
 #[derive(Template)]

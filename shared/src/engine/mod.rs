@@ -55,14 +55,15 @@ pub use hosts::{HostError, JoinedFleet};
 pub use keys::rotation::{EndedByRotation, RotationError, RotationReport};
 pub use login::refresh::AfterRefresh;
 pub use login::{
-    AfterCode, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped, FirstFactorAttempt,
-    LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
+    AfterCode, AfterPasskeyAlone, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped,
+    FirstFactorAttempt, LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE,
+    TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
 pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use passkeys::error::PasskeyError;
-pub use passkeys::request::PasskeyOptions;
+pub use passkeys::request::{OtherRelyingParty, PasskeyOptions};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;
 pub use policy::rule_test::RuleTest;

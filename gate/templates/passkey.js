@@ -70,6 +70,12 @@ for (const place of isThere ? document.querySelectorAll("[data-create], [data-ge
     form.noValidate = true;
     form.requestSubmit();
   };
+  // A page that the browser shows again, from where it went back to, asks again.
+  addEventListener("pageshow", () => {
+    isDone = false;
+    form.noValidate = false;
+    form.elements.passkey.value = "";
+  });
   if (place === form) form.addEventListener("submit", ask);
   else button.addEventListener("click", ask);
 }

@@ -9,9 +9,10 @@ mod test_store;
 use mail_delivery::{MAIL, address, asks, by_both, by_mail_alone, has_mail, sends, takes, types};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::RecoveryCodeUse;
+use postern_shared::config::email::MailedCodes;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
-use postern_shared::engine::{AdministrationError, MailRefusal, NotMailed, Principal};
+use postern_shared::engine::{AdministrationError, Engine, MailRefusal, NotMailed, Principal};
 use postern_shared::policy::requirement::EnrollmentGrace;
 use postern_shared::protocol::status::SecondFactorState;
 use postern_shared::store::MailAddresses;
@@ -276,6 +277,39 @@ fn without_email_in_the_configuration_nothing_is_mailed_and_a_code_is_still_aske
         Some(MailRefusal::NotConfigured)
     );
     refused(&test.attempt("alice", "000000", NOW), Refusal::Wrong);
+}
+
+/// Mail without codes: what was mailed before is refused, and an account that had mail alone is asked
+/// for a code all the same.
+#[test]
+fn with_email_codes_off_no_code_is_mailed_and_none_is_accepted() {
+    let (mut test, app, now) = by_both();
+    let sent = asks(&mut test, "alice", now).ok().unwrap();
+    let mut off = test.config().clone();
+    off.email.codes = MailedCodes::Off;
+    test.engine = Engine::open(off).unwrap();
+    refused(&types(&mut test, &sent, now), Refusal::Wrong);
+    let later = now.plus(3600);
+    assert_eq!(
+        asks(&mut test, "alice", later).err(),
+        Some(MailRefusal::NotConfigured)
+    );
+    accepted(&test.attempt("alice", &code_of(&app, 0), now));
+    // the app is the only second factor then
+    let removed =
+        test.enrollment()
+            .remove_authenticator(&name("alice"), app.label(), "root", later);
+    assert!(matches!(
+        removed,
+        Err(AdministrationError::LastAuthenticator(_))
+    ));
+
+    let (mut test, now) = by_mail_alone();
+    let mut off = test.config().clone();
+    off.email.codes = MailedCodes::Off;
+    test.engine = Engine::open(off).unwrap();
+    assert_eq!(test.enrolled("alice"), Enrolled::Yes);
+    refused(&test.attempt("alice", "000000", now), Refusal::Wrong);
 }
 
 #[test]

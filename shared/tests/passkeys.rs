@@ -109,7 +109,11 @@ fn causes(test: &mut TestStore) -> String {
 fn a_passkey_opens_a_session_that_says_so_and_its_login_once() {
     let (mut test, _, _, mut key) = with_passkey();
     let token = enters_password(&mut test, NOW);
-    let options = test.engine.passkeys().request_at_login(&token).unwrap();
+    let options = test
+        .engine
+        .passkeys()
+        .request_at_login(&token, NOW)
+        .unwrap();
     let options = options.expect("there is a passkey");
     assert_eq!(options.ids[0].as_bytes(), b"one");
     let response = key.asserts(&options.challenge.to_text());
@@ -186,7 +190,11 @@ fn the_passkey_of_another_account_opens_nothing() {
             _ => panic!("no code is asked for"),
         }
     };
-    let asked = test.engine.passkeys().request_at_login(&token).unwrap();
+    let asked = test
+        .engine
+        .passkeys()
+        .request_at_login(&token, NOW)
+        .unwrap();
     assert!(asked.is_none(), "bob has no passkey");
     let response = key.asserts(&token.passkey_challenge().to_text());
     assert_eq!(
@@ -346,4 +354,46 @@ fn the_first_passkey_fixes_the_relying_party() {
     test.config.gate.url = Some("https://192.0.2.1/".to_owned().try_into().unwrap());
     let mut at_address = postern_shared::engine::Engine::open(test.config.clone()).unwrap();
     assert!(!at_address.passkeys().are_available());
+}
+
+/// A login that something has ended meanwhile asks for no passkey, though the account has one.
+#[test]
+fn a_login_that_is_over_asks_for_no_passkey() {
+    let (mut test, _, session, _) = with_passkey();
+    let mut other = SoftAuthenticator::new(b"two");
+    let token = begins(&mut test, &session, PasskeyPurpose::Registration);
+    adds(&mut test, &session, &token, &mut other, "phone").unwrap();
+    let token = enters_password(&mut test, NOW);
+    let mut passkeys = test.engine.passkeys();
+    let asked = passkeys.request_at_login(&token, NOW).unwrap();
+    assert_eq!(asked.map(|options| options.ids.len()), Some(2));
+    let late = NOW.plus(600);
+    assert!(passkeys.request_at_login(&token, late).unwrap().is_none());
+    // Its removal ends what had begun.
+    let label = "phone".parse().unwrap();
+    let alice = name("alice");
+    passkeys
+        .remove_passkey(&alice, &label, "root", NOW)
+        .unwrap();
+    assert!(passkeys.request_at_login(&token, NOW).unwrap().is_none());
+}
+
+/// A configuration with another relying party than that of the passkeys is known before one is used.
+#[test]
+fn another_relying_party_than_that_of_the_passkeys_is_named() {
+    let (mut test, ..) = with_passkey();
+    assert_eq!(test.engine.passkeys().other_relying_party().unwrap(), None);
+    let mut config = test.config.clone();
+    config.gate.passkeys.rp_id = Some("example.com".to_owned().try_into().unwrap());
+    let mut engine = postern_shared::engine::Engine::open(config.clone()).unwrap();
+    let other = engine.passkeys().other_relying_party().unwrap().unwrap();
+    assert_eq!(other.earlier, "auth.example.com");
+    assert_eq!(other.configured.as_deref(), Some("example.com"));
+    assert_contains(other.to_string(), "made for \"auth.example.com\"");
+    assert_contains(other.remedy(), "rp_id = \"auth.example.com\"");
+    config.gate.url = Some("https://192.0.2.1/".to_owned().try_into().unwrap());
+    config.gate.passkeys.rp_id = None;
+    let mut engine = postern_shared::engine::Engine::open(config).unwrap();
+    let other = engine.passkeys().other_relying_party().unwrap().unwrap();
+    assert_eq!(other.configured, None);
 }

@@ -173,6 +173,7 @@ mod web {
     mod account_refusals;
     mod app_passwords;
     mod application_scripts;
+    mod approval;
     mod branding;
     mod browser;
     mod dead_ends;
@@ -181,6 +182,7 @@ mod web {
     mod guesses;
     mod login_token;
     mod passkey_codes;
+    mod passkey_sign_in;
     pub(crate) mod passkeys;
     mod preferences;
     mod proxy_identity;

@@ -9,7 +9,7 @@
 //! - `store`: key file and store. `daemons`: posternd and the gate.
 //! - `pam`: the stacks of /etc/pam.d, and the units of PAM hosts. `sshd`: `sshd -T`.
 //! - `fleet`: a host without a store, and its servers.
-//! - `gate`: proxies and certificate. `policy`, `mail`, `clock`.
+//! - `gate`: proxies and certificate. `policy`, `passkeys`, `mail`, `clock`.
 //! - `report`: runs them all.
 //! - `profile`: compares the configuration with what a standard needs.
 //! - `url`: attacks an application through its real proxy, from outside.
@@ -24,6 +24,7 @@ mod fleet;
 mod installation;
 mod machine;
 mod mail;
+mod passkeys;
 mod policy;
 pub(crate) mod profile;
 mod report;

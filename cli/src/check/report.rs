@@ -7,7 +7,7 @@ use crate::check::machine::Machine;
 use crate::check::pam::services as pam_services;
 use crate::check::sshd::access::AccountNeed;
 use crate::check::sshd::facts::SshdFacts;
-use crate::check::{clock, configuration, daemons, fleet, mail, policy, store};
+use crate::check::{clock, configuration, daemons, fleet, mail, passkeys, policy, store};
 use crate::context::{self, Invocation};
 use crate::terminal::output::{CommandFailure, CommandResult, Output};
 use postern_shared::account::name::UserName;
@@ -117,6 +117,10 @@ fn with_engine(
         Ok::<_, postern_shared::engine::PolicyError>(found)
     };
     match decided() {
+        Ok(found) => findings.extend(found),
+        Err(error) => findings.push(store::not_opened(error)),
+    }
+    match passkeys::relying_party(&mut engine, text, path) {
         Ok(found) => findings.extend(found),
         Err(error) => findings.push(store::not_opened(error)),
     }

@@ -6,12 +6,15 @@ use super::endpoint::{
 };
 use crate::http::route_table::Route;
 use crate::web::account::{ContinuedSession, overview};
-use crate::web::refusal::ActRefused;
+use crate::web::passkey::request_options;
+use crate::web::refusal::{ActRefused, ActResult};
 use crate::web::step_up::{self, StepUpInput, StepUpProof, StepUpRequirement};
 use hyper::Method;
 use postern_shared::config::gate::FirstFactorSource;
 use postern_shared::protocol::status::SecondFactorState;
-use serde::Serialize;
+use postern_shared::token::PasskeyPurpose;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// State of the account.
@@ -51,11 +54,36 @@ pub(super) struct EndedAccountSessions {
     notices: Vec<String>,
 }
 
+/// A request to the account's passkeys, for a step-up.
+#[derive(Serialize, ToSchema)]
+struct PasskeyStepUpRequest {
+    /// For the request that completes it, within 10 minutes and once; absent if no passkey of the
+    /// account can replace password and code.
+    token: Option<String>,
+    /// For `navigator.credentials.get`; absent as well.
+    #[schema(value_type = Option<Object>)]
+    options: Option<Value>,
+}
+
+/// A passkey in the place of password and code. Its authenticator verifies its user.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasskeyStepUp {
+    token: String,
+    /// What `navigator.credentials.get` returned.
+    #[schema(value_type = Object)]
+    credential: Value,
+}
+
 pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
     let endpoints = [
         endpoint(Method::GET, "account", read_account).summary("Returns the state of the account."),
         endpoint(Method::POST, "step-up", submit_step_up)
             .summary("Gives a proof for critical acts, which is valid for 15 minutes."),
+        endpoint(Method::POST, "step-up/passkey/request", request_passkey)
+            .summary("Asks for a passkey in the place of password and code."),
+        endpoint(Method::POST, "step-up/passkey", submit_passkey)
+            .summary("Gives the same proof by a passkey alone."),
     ];
     restrict(EndpointAccess::SignedIn, endpoints)
 }
@@ -88,11 +116,34 @@ async fn read_account(call: &Call<'_>, _: NoBody) -> EndpointResult<Account> {
     Ok(account.into())
 }
 
-async fn submit_step_up(call: &Call<'_>, input: Json<StepUpInput>) -> EndpointResult<Done> {
-    if !call.request.site.url.has_own_host() {
-        let text = call.request.text("proof-not-kept");
-        return Err(ActRefused::conflict("step_up_not_kept", text).into());
+/// Refuses where no step-up is remembered.
+fn refuse_not_kept(call: &Call<'_>) -> ActResult<()> {
+    if call.request.site.url.has_own_host() {
+        return Ok(());
     }
+    let text = call.request.text("proof-not-kept");
+    Err(ActRefused::conflict("step_up_not_kept", text))
+}
+
+async fn request_passkey(call: &Call<'_>, _: NoBody) -> EndpointResult<PasskeyStepUpRequest> {
+    refuse_not_kept(call)?;
+    let request = call.request;
+    let session = request.require_session()?;
+    let begun = step_up::request_passkey(request, session, PasskeyPurpose::StepUp).await;
+    let (token, options) = begun.unzip();
+    let options = options.as_ref().map(request_options);
+    Ok(PasskeyStepUpRequest { token, options }.into())
+}
+
+async fn submit_passkey(call: &Call<'_>, Json(body): Json<PasskeyStepUp>) -> EndpointResult<Done> {
+    refuse_not_kept(call)?;
+    let credential = body.credential.to_string();
+    let step_up = step_up::verify_passkey(call.request, &body.token, &credential).await?;
+    Ok(step_up_reply(call, &step_up, Done {}))
+}
+
+async fn submit_step_up(call: &Call<'_>, input: Json<StepUpInput>) -> EndpointResult<Done> {
+    refuse_not_kept(call)?;
     let step_up = step_up::verify_step_up(call.request, &input.0).await?;
     Ok(step_up_reply(call, &step_up, Done {}))
 }

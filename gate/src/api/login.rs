@@ -7,7 +7,7 @@ use crate::http::route_table::Route;
 use crate::state::site::shorten_return_url;
 use crate::web::account::sessions;
 use crate::web::login::mail::CodeMailed;
-use crate::web::login::{self, first_factor, mail, passkey, password, upgrade};
+use crate::web::login::{self, first_factor, mail, passkey, passkey_alone, password, upgrade};
 use crate::web::logout::{self, SignedOut};
 use crate::web::passkey::request_options;
 use crate::web::refusal::{ActRefused, ActResult};
@@ -117,6 +117,28 @@ struct PasskeyRequest {
     options: Option<Value>,
 }
 
+/// A sign-in by a passkey alone, which has begun.
+#[derive(Serialize, ToSchema)]
+struct PasskeySignInRequest {
+    /// For the request that completes it, within an hour and once.
+    token: String,
+    /// For `navigator.credentials.get`: any passkey of this gate that can sign in without a name.
+    #[schema(value_type = Object)]
+    options: Value,
+}
+
+/// A passkey in the place of name, password and code.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SignInPasskeyAlone {
+    token: String,
+    /// What `navigator.credentials.get` returned, with its user handle.
+    #[schema(value_type = Object)]
+    credential: Value,
+    /// Page behind the gate that is requested.
+    page: Option<String>,
+}
+
 /// What to revoke.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -190,6 +212,14 @@ pub(super) fn endpoints() -> Vec<Route<Endpoint>> {
             .summary("Asks for a passkey in the place of the code."),
         endpoint(Method::POST, "sign-in/passkey", submit_passkey)
             .summary("Enters a passkey in the place of the code."),
+        endpoint(
+            Method::POST,
+            "sign-in/passkey-alone/request",
+            begin_passkey_alone,
+        )
+        .summary("Begins a sign-in by a passkey alone, where gate.passkeys.sign_in is on."),
+        endpoint(Method::POST, "sign-in/passkey-alone", submit_passkey_alone)
+            .summary("Signs in by a passkey alone, without a name and a password."),
         endpoint(Method::POST, "sign-in/mail", mail_code).summary("Mails a code for a sign-in."),
         endpoint(Method::POST, "sign-out", sign_out)
             .summary("Ends this session, or every session of the account."),
@@ -323,6 +353,31 @@ async fn submit_passkey(call: &Call<'_>, body: Json<SignInPasskey>) -> EndpointR
         }
         AfterCode::Refused(_) => Err(refused().into()),
     }
+}
+
+async fn begin_passkey_alone(call: &Call<'_>, _: NoBody) -> EndpointResult<PasskeySignInRequest> {
+    let none = || {
+        let text = call.request.text("passkeys-not-available");
+        ActRefused::conflict("no_passkeys", text)
+    };
+    let begun = passkey_alone::begin_sign_in(call.request).ok_or_else(none)?;
+    let answer = PasskeySignInRequest {
+        token: begun.token,
+        options: begun.options,
+    };
+    Ok(answer.into())
+}
+
+async fn submit_passkey_alone(
+    call: &Call<'_>,
+    Json(body): Json<SignInPasskeyAlone>,
+) -> EndpointResult<Next> {
+    let request = call.request;
+    let credential = body.credential.to_string();
+    let opened = passkey_alone::verify_passkey_alone(request, &body.token, &credential).await?;
+    let tokens = login::sign_in_tokens(request, &opened);
+    let return_url = requested_page(request, body.page.as_deref());
+    Ok(finish_sign_in(request, &opened, return_url, tokens))
 }
 
 async fn mail_code(call: &Call<'_>, _: NoBody) -> EndpointResult<Mailed> {

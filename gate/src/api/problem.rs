@@ -43,6 +43,7 @@ const CODES: &[&str] = &[
     "not_mailed",
     "nothing_to_confirm",
     "one_time_code_required",
+    "passkey_not_verified",
     "passkey_refused",
     "password_common",
     "password_not_managed",

@@ -70,6 +70,12 @@ pub(crate) fn decide_session(
         host_groups: of_host,
     };
     let decision = site.rules.evaluate(request, Some(&person));
+    let decision = match decision.access {
+        RuleAccess::Code if requires_passkey(site, session, request.address) => {
+            decision.with_passkey()
+        }
+        _ => decision,
+    };
     let sufficiency = match decision.access {
         RuleAccess::Open | RuleAccess::Password => SessionSufficiency::Sufficient,
         RuleAccess::Code if is_full_session(site, session, request.address) => {
@@ -115,30 +121,58 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
     if site.config.find_declared_account(&session.name).is_some() {
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
-    let policy = &site.config.policy;
-    let groups = match session.host_groups.read_for(&site.requested_groups) {
-        _ if !policy.names_groups() => PersonGroups::default(),
-        // The configuration asks for other groups than at sign-in. Only a new session knows whether
-        // the policy applies to this user.
-        None => return false,
-        Some(of_host) => {
-            let ours = site
-                .config
-                .memberships(&session.name, &session.groups)
-                .map(Group::as_str);
-            PersonGroups::from_names(ours.chain(of_host.confirmed()))
-                .with_unresolved(of_host.unresolved(), UnresolvedGroup::UnknownAtSignIn)
+    match policy_groups(site, session) {
+        // Only a new session knows whether the policy applies to this user.
+        None => false,
+        Some(groups) => {
+            let subject = policy_subject(site, session, &groups, address);
+            passed.is_full(&site.config.policy, &subject)
         }
-    };
-    let subject = PolicySubject {
+    }
+}
+
+/// Whether the policy requires a passkey of a session's user, where a code suffices for others.
+pub(crate) fn requires_passkey(site: &Site, session: &Session, address: Option<Address>) -> bool {
+    let policy = &site.config.policy;
+    if !policy.requires_some_passkey() {
+        return false;
+    }
+    match policy_groups(site, session) {
+        None => true,
+        Some(groups) => policy.requires_passkey(&policy_subject(site, session, &groups, address)),
+    }
+}
+
+/// Returns the groups on which the policy decides. `None` where the configuration asks for other
+/// groups than at sign-in.
+fn policy_groups(site: &Site, session: &Session) -> Option<PersonGroups> {
+    if !site.config.policy.names_groups() {
+        return Some(PersonGroups::default());
+    }
+    let of_host = session.host_groups.read_for(&site.requested_groups)?;
+    let ours = site
+        .config
+        .memberships(&session.name, &session.groups)
+        .map(Group::as_str);
+    let groups = PersonGroups::from_names(ours.chain(of_host.confirmed()))
+        .with_unresolved(of_host.unresolved(), UnresolvedGroup::UnknownAtSignIn);
+    Some(groups)
+}
+
+fn policy_subject<'a>(
+    site: &'a Site,
+    session: &'a Session,
+    groups: &'a PersonGroups,
+    address: Option<Address>,
+) -> PolicySubject<'a> {
+    PolicySubject {
         name: &session.name,
-        groups: &groups,
+        groups,
         service: SERVICE,
         address,
         completed_methods: site.gate().first_factor.completed_methods(),
         host: None,
-    };
-    passed.is_full(policy, &subject)
+    }
 }
 
 fn declared_groups<'a>(site: &'a Site, name: &UserName) -> &'a [Group] {

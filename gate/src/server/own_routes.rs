@@ -16,12 +16,12 @@ use crate::web::account::{
 };
 use crate::web::admin::{accounts, audit_log, pages};
 use crate::web::language::Language;
-use crate::web::login::{self, first_factor, mail, upgrade};
+use crate::web::login::{self, first_factor, mail, passkey_alone, upgrade};
 use crate::web::notice::redirect;
 use crate::web::pages::account::Confirmation;
 use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
-use crate::web::{end_sessions, enroll, logout, notice};
+use crate::web::{approve, end_sessions, enroll, logout, notice, passkey};
 use hyper::body::Incoming;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
@@ -145,12 +145,14 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("keep.js", show_keep_script),
         public("times.js", show_times_script),
         public("passkey.js", show_passkey_script),
+        public(".well-known/passkey-endpoints", passkey::show_endpoints),
         public("logo", show_logo),
         public("icon.svg", show_icon),
         public("favicon.ico", show_icon),
         form("language", language::submit_language),
         // Signing in and out.
         form("sign-in", first_factor::submit_password).under(first_factor::show_sign_in_page),
+        form("sign-in/passkey", passkey_alone::submit_passkey_alone).on("sign-in"),
         page("upgrade", upgrade::show_upgrade_page),
         form("code", login::submit_code).under(login::show_code_page),
         form("mail", mail::submit_mail_request).on("code"),
@@ -163,6 +165,10 @@ static PAGES: LazyLock<RouteTable<PageHandler>> = LazyLock::new(|| {
         public("end-sessions", end_sessions::show_end_sessions_page),
         form("end-sessions", end_sessions::submit_end_sessions),
         page(REFUSED, notice::show_refused_page),
+        // The approval of a prompt.
+        page("approve/{code}", approve::show_approval_page),
+        form("approve", approve::submit_approval),
+        form("approve/refuse", approve::submit_refusal),
         // Enrollment.
         page("enroll", enroll::show_enrollment_page),
         form("enroll/one-time-code", enroll::submit_one_time_code).on("enroll"),
@@ -228,8 +234,8 @@ pub(crate) async fn answer_page(
             false => bare_and_close(StatusCode::NOT_FOUND),
         };
     }
-    let route = match PAGES.find(&parts.method, path) {
-        Ok((route, _)) => route,
+    let (route, arguments) = match PAGES.find(&parts.method, path) {
+        Ok(found) => found,
         Err(_) if is_administration => return refuse_administration(request, &parts.method).await,
         Err(allowed) if allowed.is_empty() && is_page_load(&parts.method) => {
             return notice::show_not_found(request, Some(target(parts)));
@@ -239,7 +245,7 @@ pub(crate) async fn answer_page(
     };
     match &route.handler {
         PageHandler::Page(PageAccess::Anyone, page) => {
-            let query = PageForm::new(Form::of_query(request.query));
+            let query = read_query(request, route.path, arguments);
             let result = page.show(request, &query).await;
             result.unwrap_or_else(|error| notice::show_error(request, error))
         }
@@ -249,7 +255,7 @@ pub(crate) async fn answer_page(
                     conflict.log(request.address);
                     logout::clear_cookies(request)
                 }
-                _ => show_page(request, route.path, page).await,
+                _ => show_page(request, route.path, arguments, page).await,
             }
         }
         PageHandler::Form(..) if !is_same_origin(&parts.headers, &request.site.url.origin()) => {
@@ -263,6 +269,15 @@ pub(crate) async fn answer_page(
             Ok(fields) => answer_form(request, act.as_ref(), page, PageForm::new(fields)).await,
         },
     }
+}
+
+/// Returns the fields of a page: the variable parts of its path under their names, and its query.
+fn read_query(request: &RequestContext<'_>, path: &str, arguments: Vec<String>) -> PageForm {
+    let names = path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let parts = names.map(str::to_owned).zip(arguments).collect();
+    PageForm::new(Form::of_query(request.query).with_first(parts))
 }
 
 /// Refuses a form of another site. Its body is read first: a connection that is closed with unread
@@ -304,8 +319,13 @@ fn target(parts: &Parts) -> &str {
 }
 
 /// Shows a page, with the message that a redirect to it brought.
-async fn show_page(request: &RequestContext<'_>, path: &str, content: &PageContent) -> HttpReply {
-    let query = PageForm::new(Form::of_query(request.query));
+async fn show_page(
+    request: &RequestContext<'_>,
+    path: &str,
+    arguments: Vec<String>,
+    content: &PageContent,
+) -> HttpReply {
+    let query = read_query(request, path, arguments);
     let message = redirect::read_message(request, path).zip(clock::now().ok());
     let Some((message, now)) = message else {
         let result = content.show(request, &query).await;

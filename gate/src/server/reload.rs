@@ -11,6 +11,7 @@ use crate::state::generation::Generation;
 use crate::state::site::Site;
 use arc_swap::ArcSwap;
 use postern_shared::config::{Config, file};
+use postern_shared::engine::{Engine, OtherRelyingParty};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,6 +53,11 @@ impl Reload {
         if config.store != self.generation.site.config.store {
             return Err("[store] has changed; restart the gate".to_owned());
         }
+        if config.relying_party() != self.generation.site.config.relying_party() {
+            if let Some(other) = find_other_relying_party(&config)? {
+                return Err(format!("{other}; {}", other.remedy()));
+            }
+        }
         let certificate = match (&self.certificate, &config.gate.tls) {
             (None, _) => None,
             (Some(_), Some(tls)) => Some(Certificate::read(tls)?),
@@ -71,6 +77,15 @@ impl Reload {
         std::thread::spawn(move || previous.stop(OLD_GENERATION_TIMEOUT));
         Ok(())
     }
+}
+
+/// Returns the relying party of the passkeys that are there, if the configuration has another one.
+pub(crate) fn find_other_relying_party(
+    config: &Config,
+) -> Result<Option<OtherRelyingParty>, String> {
+    let mut engine = Engine::open(config.clone()).map_err(|error| error.to_string())?;
+    let other = engine.passkeys().other_relying_party();
+    other.map_err(|error| error.to_string())
 }
 
 /// Reports the result to the log and the service manager.

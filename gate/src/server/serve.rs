@@ -5,7 +5,7 @@ use super::connections::{ActiveRequest, ConnectionPermit, Connections, UnsentRep
 use super::lingering_stream::LingeringStream;
 use super::listener::{AcceptedConnection, Certificate, Listener};
 use super::monitoring::{Health, RunningGate};
-use super::reload::Reload;
+use super::reload::{self, Reload};
 use super::signals::{SignalAction, SignalReceiver};
 use super::sockets::ActivatedSockets;
 use super::{fastcgi, routes, service_manager};
@@ -23,8 +23,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use postern_shared::config::file;
 use postern_shared::config::gate::ListenAddress;
+use postern_shared::config::{Config, file};
 use postern_shared::system::admission::AdmissionRefusal;
 use std::convert::Infallible;
 use std::path::Path;
@@ -79,6 +79,7 @@ pub(crate) fn run(path: &Path) -> Result<(), StopReason> {
     let runtime = build_runtime()?;
     let generation = {
         let _inside = runtime.enter();
+        warn_of_other_relying_party(&config);
         Generation::start(path, config, None)?
     };
     let (served, generation) = runtime.block_on(serve(path, generation, health));
@@ -374,4 +375,13 @@ async fn serve_stream(
     permit
         .serve(builder.serve_connection(TokioIo::new(LingeringStream::new(stream)), service))
         .await;
+}
+
+/// Says in the log that no passkey works, where they were made for another relying party. Codes sign
+/// in all the same.
+fn warn_of_other_relying_party(config: &Config) {
+    // A store that does not open is reported by what needs it.
+    if let Ok(Some(other)) = reload::find_other_relying_party(config) {
+        log::write_message(format_args!("{other}; {}", other.remedy()));
+    }
 }

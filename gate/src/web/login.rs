@@ -4,6 +4,7 @@
 pub(crate) mod first_factor;
 pub(crate) mod mail;
 pub(crate) mod passkey;
+pub(crate) mod passkey_alone;
 pub(crate) mod password;
 pub(crate) mod upgrade;
 
@@ -70,7 +71,13 @@ pub(crate) async fn submit_code(request: &RequestContext<'_>, form: &PageForm) -
         TrustRequest::NotAsked
     };
     let requested = page_after(requested, &token);
+    // The page would ask for a passkey again, which the account can only add now.
+    let lacks_passkey =
+        token.payload().needs_passkey && passkey::find_options(request, &token).await.is_none();
     match verify_code(request, &token, input, trust).await? {
+        AfterCode::Opened(opened) if lacks_passkey => {
+            Ok(passkey::lead_to_passkeys(request, &opened))
+        }
         AfterCode::Opened(opened) => Ok(finish_sign_in(request, &opened, requested)),
         AfterCode::Refused(Refusal::Expired) => {
             Ok(show_expired(request, requested, token.account().as_str()))
@@ -210,6 +217,7 @@ pub(crate) fn render_sign_in_page(request: &RequestContext<'_>, form: &PageForm)
         is_shortened: form.field("cut") == "yes" && !return_url.is_empty(),
         user: if is_name { user } else { "" },
         wait: form.wait(),
+        passkey: passkey_alone::prompt(request),
     };
     notice::page_with_refusal(&page, form)
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod account;
 pub(crate) mod admin;
+pub(crate) mod approve;
 pub(crate) mod end_sessions;
 pub(crate) mod enroll;
 pub(crate) mod language;

@@ -7,9 +7,11 @@ mod moments;
 use super::language::Language;
 use crate::http::reply::{self, HttpReply};
 use crate::state::branding::Branding;
+use crate::web::step_up::PasskeyPrompt;
 use askama::Template;
 use hyper::StatusCode;
 use postern_shared::account::name::UserName;
+use postern_shared::engine::ShownApproval;
 use postern_shared::system::clock::Timestamp;
 
 /// What every page needs.
@@ -37,6 +39,8 @@ pub(crate) struct SignInPage<'a> {
     pub(crate) user: &'a str,
     /// Seconds to wait before another attempt.
     pub(crate) wait: Option<u64>,
+    /// The request to a passkey, which signs in without a name.
+    pub(crate) passkey: Option<PasskeyPrompt>,
 }
 
 #[derive(Template)]
@@ -123,6 +127,19 @@ pub(crate) struct RecoveryCodesPage<'a> {
 #[template(path = "cookies.html")]
 pub(crate) struct CookiesPage<'a> {
     pub(crate) frame: PageFrame<'a>,
+}
+
+/// What asks for an approval, and the request to the passkeys that can give it.
+#[derive(Template)]
+#[template(path = "approve.html")]
+pub(crate) struct ApprovalPage<'a> {
+    pub(crate) frame: PageFrame<'a>,
+    /// Characters at the end of the page's address.
+    pub(crate) code: &'a str,
+    pub(crate) shown: &'a ShownApproval,
+    pub(crate) token: &'a str,
+    /// JSON.
+    pub(crate) options: &'a str,
 }
 
 #[derive(Template)]

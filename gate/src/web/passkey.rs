@@ -1,6 +1,8 @@
 //! What pages and programs give to `navigator.credentials`: options in the JSON form of W3C Web
 //! Authentication Level 3 (sections 5.4 and 5.5).
 
+use crate::http::reply;
+use crate::web::refusal::{HandlerError, PageForm, PageResult};
 use crate::web::request::RequestContext;
 use data_encoding::BASE64URL_NOPAD;
 use postern_shared::account::name::UserName;
@@ -51,7 +53,8 @@ pub(crate) fn creation_options(
         "timeout": TIMEOUT,
         "excludeCredentials": descriptors(&options.ids),
         "authenticatorSelection": {
-            "residentKey": "preferred",
+            // One that signs in without a name is found by the authenticator itself.
+            "residentKey": if options.is_discoverable { "required" } else { "preferred" },
             "userVerification": options.user_verification.name(),
         },
         "attestation": "none",
@@ -62,4 +65,17 @@ fn descriptors(ids: &[CredentialId]) -> Vec<Value> {
     ids.iter()
         .map(|id| json!({ "type": "public-key", "id": BASE64URL_NOPAD.encode(id.as_bytes()) }))
         .collect()
+}
+
+/// Shows where passkeys are added and managed, for programs that keep them (W3C Relying Party Passkey
+/// Endpoints).
+pub(crate) async fn show_endpoints(request: &RequestContext<'_>, _form: &PageForm) -> PageResult {
+    let site = request.site;
+    let passkeys = &site.gate().passkeys;
+    if !are_available(request) || passkeys.relying_party(Some(&site.url)).is_none() {
+        return Err(HandlerError::NotFound);
+    }
+    let page = format!("{}{}", site.url.origin(), request.path_to("passkeys"));
+    let endpoints = json!({ "enroll": page, "manage": page });
+    Ok(reply::content("application/json", endpoints.to_string()))
 }

@@ -22,7 +22,7 @@ use postern_shared::credential::input::Input;
 use postern_shared::credential::passkey::response::AssertionResponse;
 use postern_shared::crypto::password::Password;
 use postern_shared::crypto::vault::TokenKeys;
-use postern_shared::engine::{AfterStepUp, OpenedSession};
+use postern_shared::engine::{AfterStepUp, OpenedSession, PasskeyOptions};
 use postern_shared::protocol::command_request::TypedText;
 use postern_shared::protocol::host_password::HostPasswordReply;
 use postern_shared::system::clock;
@@ -151,13 +151,24 @@ pub(crate) async fn required_step_up(request: &RequestContext<'_>) -> ActResult<
     })
 }
 
-/// Returns the request to the passkeys of the session's account, if it has any whose authenticator
-/// verifies its user. `None` where they cannot be read: the page of a step-up asks for password and code.
+/// Returns the request to the passkeys of the session's account, if it has any that may answer it.
+/// `None` where they cannot be read: the page of a step-up asks for password and code.
 pub(crate) async fn find_passkeys(
     request: &RequestContext<'_>,
     session: Session,
     purpose: PasskeyPurpose,
 ) -> Option<PasskeyPrompt> {
+    let (token, options) = request_passkey(request, session, purpose).await?;
+    let options = passkey::request_options(&options).to_string();
+    Some(PasskeyPrompt { token, options })
+}
+
+/// Begins a request to the passkeys of the session's account, and returns its token.
+pub(crate) async fn request_passkey(
+    request: &RequestContext<'_>,
+    session: Session,
+    purpose: PasskeyPurpose,
+) -> Option<(String, PasskeyOptions)> {
     if !passkey::are_available(request) {
         return None;
     }
@@ -168,11 +179,8 @@ pub(crate) async fn find_passkeys(
             .request_in_session(owner.session, purpose, owner.now)
     });
     let (token, options) = begun.await.ok().flatten()?;
-    let prompt = token.seal(&keys).ok().map(|token| PasskeyPrompt {
-        token: token.to_string(),
-        options: passkey::request_options(&options).to_string(),
-    });
-    prompt.filter(|_| !options.ids.is_empty())
+    let token = token.seal(&keys).ok()?.to_string();
+    (!options.ids.is_empty()).then_some((token, options))
 }
 
 /// Returns how long the code of this session's sign-in is still shown, by the time step of new
@@ -205,7 +213,7 @@ pub(crate) async fn verify_form(
 
 /// Verifies a passkey for an act in the session of this request. Its authenticator has verified the
 /// user, so that it replaces password and code.
-async fn verify_passkey(
+pub(crate) async fn verify_passkey(
     request: &RequestContext<'_>,
     token: &str,
     response: &str,

@@ -9,6 +9,10 @@ use zeroize::Zeroizing;
 /// mail.
 const WORDS: [&[u8]; 2] = [b"saved", b"m"];
 
+/// Takes the place of an input of which nothing leaves: an empty one would ask for an approval by a
+/// passkey.
+const NOT_EMPTY: &[u8] = b"-";
+
 /// Cuts the inputs of one conversation.
 pub(super) struct InputCut {
     reading: InputReading,
@@ -59,7 +63,13 @@ impl InputCut {
         self.kept = Zeroizing::new(kept.to_vec());
         self.sent = sent;
         self.is_too_long = input.len() > LONGEST;
-        Zeroizing::new(end.to_vec())
+        let is_blank = input.trim_ascii().is_empty();
+        match self.reading {
+            InputReading::Whole if end.is_empty() && !is_blank => {
+                Zeroizing::new(NOT_EMPTY.to_vec())
+            }
+            _ => Zeroizing::new(end.to_vec()),
+        }
     }
 
     /// Returns the password for later modules: what stayed here, and what the server did not take for
@@ -114,7 +124,10 @@ mod tests {
             "1234567",
             "mm",
         ] {
-            assert_eq!(sent(&mut cut, password), "", "{password}");
+            assert_eq!(sent(&mut cut, password), "-", "{password}");
+        }
+        for blank in ["", " "] {
+            assert_eq!(sent(&mut cut, blank), "", "an empty input stays one");
         }
         assert!(cut.restore_password(b"").is_none());
     }

@@ -38,6 +38,7 @@ impl<'a> MailText<'a> {
         }
         match (event.kind, event.service.as_str()) {
             (EventKind::NewSignIn, SERVICE) => line("Browser:", &event.cause),
+            (EventKind::ApprovalRefused, _) => line("Prompt:", &event.cause),
             (EventKind::NewSignIn, _) => line("Host:", &pending::host_name()),
             _ => {}
         }
@@ -81,6 +82,7 @@ fn headline(event: &AuditEvent) -> &'static str {
         EventKind::AuthenticatorRemoved => "an authenticator was removed",
         EventKind::PasskeyAdded => "a passkey was added, with which someone can sign in",
         EventKind::PasskeyRemoved => "a passkey was removed",
+        EventKind::ApprovalRefused => "an approval was refused: “This was not me”",
         EventKind::PasskeyRenamed => "a passkey got another name",
         EventKind::PasskeyCodeIssued => "a passkey has made a one-time code for a prompt",
         EventKind::RecoveryCodesReplaced => {

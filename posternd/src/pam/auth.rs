@@ -3,6 +3,7 @@
 //! MUST NOT hold a worker or an engine while a prompt waits.
 //! MUST NOT let the prompts or the texts before the first factor depend on the account.
 
+use super::approval::{AfterRequest, MOST_REQUESTS};
 use super::conversation::{
     HookResult, PamConversation, PamServiceContext, parse_options, remove_mark,
 };
@@ -109,10 +110,35 @@ impl PamConversation<'_> {
     fn ask_for_code(&self, mail: MailStatus) -> HookResult {
         let mut inputs = PromptInputs::up_to_tries(self.host, &self.settings);
         let mut mails = 0;
+        let approval = self.offers_approval()?;
+        let mut requests = 0;
         let mut text: Option<String> = None;
         let mut denial = Denial::Refused;
-        while let Some(typed) = inputs.read_input(&self.compose_prompt(text.as_deref(), mail)) {
-            let typed = typed.map_err(|NoAnswer| self.deny_cancelled())?;
+        loop {
+            let offers_approval = approval && requests < MOST_REQUESTS;
+            let prompt = self.compose_prompt(text.as_deref(), mail, offers_approval);
+            let Some(typed) = inputs.read_input(&prompt) else {
+                break;
+            };
+            let mut typed = typed.map_err(|NoAnswer| self.deny_cancelled())?;
+            let is_empty = typed.text.trim_ascii().is_empty();
+            if offers_approval && is_empty && typed.source == InputSource::Prompt {
+                requests += 1;
+                match self.ask_for_approval()? {
+                    AfterRequest::Granted(grant) => {
+                        self.show_messages(&grant.messages);
+                        return Ok(self.grant_access(grant));
+                    }
+                    AfterRequest::Refused(refusal) => {
+                        self.log_refusal(&refusal);
+                        text = Some(refusal.message);
+                        denial = Denial::TooManyTries;
+                        inputs.add_prompt();
+                        continue;
+                    }
+                    AfterRequest::Typed(code) => typed = code,
+                }
+            }
             if typed.text.trim_ascii().eq_ignore_ascii_case(MAIL) && self.answers_request(mail) {
                 text = Some(match mail {
                     MailStatus::On => self.mail_code()?,
@@ -159,14 +185,19 @@ impl PamConversation<'_> {
         mail == MailStatus::On || self.engine.fleet_host().is_some()
     }
 
-    /// Joins the text about the last input, the offer of a code by mail, and the prompt.
-    fn compose_prompt(&self, text: Option<&str>, mail: MailStatus) -> String {
+    /// Joins the text about the last input, the offers of a code by mail and of an approval, and the
+    /// prompt.
+    fn compose_prompt(&self, text: Option<&str>, mail: MailStatus, approval: bool) -> String {
         let offer = match mail {
             MailStatus::On => Some(messages::MAIL_OFFER),
             MailStatus::Off => None,
         };
+        let approval = approval.then_some(messages::APPROVAL_OFFER);
         let prompt = Some(self.settings.prompt.as_str());
-        let lines: Vec<&str> = [text, offer, prompt].into_iter().flatten().collect();
+        let lines: Vec<&str> = [text, offer, approval, prompt]
+            .into_iter()
+            .flatten()
+            .collect();
         lines.join("\n")
     }
 

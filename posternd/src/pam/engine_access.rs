@@ -11,8 +11,8 @@ use postern_shared::credential::input::{InputReading, LONGEST};
 use postern_shared::engine::messages::UserMessage;
 use postern_shared::engine::{
     AdministrationError, Engine, EngineWarning, MailRequest, MarkRefusal, NotMailed, PamContext,
-    PamGrant, PamRefusal, PamRequirement, PamVerification, PromptEnrollment, Requester, messages,
-    report_waiting,
+    PamGrant, PamRefusal, PamRequirement, PamVerification, PendingApproval, PromptEnrollment,
+    Requester, messages, report_waiting,
 };
 use postern_shared::policy::groups::{GroupMembership, NamedGroups, PersonGroups, UnresolvedGroup};
 use postern_shared::policy::requirement::EnrollmentGrace;
@@ -272,6 +272,44 @@ impl EngineClient {
                 Err(error) => Ok(Err(not_mailed(&error, messages::NOT_MAILED))),
             };
         }
+    }
+
+    /// Returns whether the account can approve a prompt.
+    pub(crate) fn offers_approval(&self, context: PamContext<'_>) -> ClientResult<bool> {
+        self.run(|engine, now| engine.approvals().is_available(context, now))
+    }
+
+    pub(crate) fn request_approval(
+        &self,
+        context: PamContext<'_>,
+    ) -> ClientResult<Result<PendingApproval, PamRefusal>> {
+        self.run(|engine, now| engine.approvals().request_approval(context, now))
+    }
+
+    /// Returns whether a request still waits for its approval.
+    pub(crate) fn is_approval_open(
+        &self,
+        context: PamContext<'_>,
+        pending: &PendingApproval,
+    ) -> ClientResult<bool> {
+        self.run(|engine, now| engine.approvals().is_open(context, pending, now))
+    }
+
+    /// Consumes an approval. It is committed when this returns.
+    pub(crate) fn grant_approval(
+        &self,
+        context: PamContext<'_>,
+        pending: &PendingApproval,
+    ) -> ClientResult<Result<PamGrant, PamRefusal>> {
+        self.run(|engine, now| engine.approvals().grant_access(context, pending, now))
+    }
+
+    pub(crate) fn end_approval(
+        &self,
+        context: PamContext<'_>,
+        pending: &PendingApproval,
+    ) -> ClientResult<()> {
+        self.run(|engine, now| engine.approvals().end_request(context, pending, now))
     }
 
     pub(crate) fn begin_enrollment(

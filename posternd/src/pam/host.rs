@@ -61,6 +61,11 @@ pub trait PamHost {
     /// Shows a prompt and waits for the input. A longer input than
     /// [`postern_shared::credential::input::LONGEST`] is cut to one byte more.
     fn ask(&self, prompt: &str, echo: Echo) -> Result<Zeroizing<Vec<u8>>, NoAnswer>;
+    /// Tells the host that its hook still waits, for something else than an input. Returns whether it
+    /// is still there.
+    fn report_waiting(&self) -> bool {
+        true
+    }
     /// Shows a text. A host may show it late or never.
     fn show_message(&self, text: &str);
     /// Returns the stacked password (PAM_AUTHTOK), if there is one; it is cut like an input.
@@ -132,8 +137,10 @@ pub(crate) mod fake {
         /// prompt.
         pub(crate) phone: Option<fn(&str) -> Option<String>>,
         pub(crate) shows: RefCell<String>,
-        /// A function that is called while a prompt waits.
+        /// A function that is called while a prompt waits, and without a prompt while a hook does.
         pub(crate) meanwhile: Option<Meanwhile>,
+        /// Whether the host ends while a hook waits.
+        pub(crate) ends: bool,
     }
 
     impl Fake {
@@ -252,6 +259,13 @@ pub(crate) mod fake {
             Ok(Zeroizing::new(
                 typed.replace("{code}", &self.shows.borrow()).into_bytes(),
             ))
+        }
+
+        fn report_waiting(&self) -> bool {
+            if let Some(meanwhile) = &self.meanwhile {
+                meanwhile("");
+            }
+            !self.ends
         }
 
         fn show_message(&self, text: &str) {

@@ -3,6 +3,7 @@
 //! MUST NOT hold an engine while a prompt waits.
 
 mod account;
+mod approval;
 mod auth;
 mod conversation;
 mod engine_access;

@@ -36,6 +36,8 @@ pub(crate) struct PamSettings {
     pub(crate) first_pass: FirstPass,
     pub(crate) reading: InputReading,
     pub(crate) accepts: AcceptedCredentials,
+    /// Whether a passkey at the web may approve the prompt.
+    pub(crate) approval: bool,
     /// The account whose codes count for every user.
     pub(crate) user: Option<UserName>,
     pub(crate) tries: u32,
@@ -88,7 +90,7 @@ const fn option(name: &'static str, value: &'static str, set: SetOption) -> PamO
 
 /// Every option. The defaults are in [`PamOptions::merge_settings`], since postern.toml comes
 /// between.
-const OPTIONS: [PamOption; 17] = [
+const OPTIONS: [PamOption; 18] = [
     option("config", "= Ns Ar path", |options, value| {
         let path = value.filter(|path| path.starts_with('/'));
         set(&mut options.config, path.map(PathBuf::from))
@@ -150,6 +152,9 @@ const OPTIONS: [PamOption; 17] = [
     }),
     option("app_password", "", |options, value| {
         switch_on(&mut options.service.app_password, value)
+    }),
+    option("approval", "", |options, value| {
+        switch_on(&mut options.service.approval, value)
     }),
     option("user", "= Ns Ar name", |options, value| {
         let user = UserName::parse(value?.as_bytes());
@@ -268,6 +273,7 @@ impl PamOptions {
                 true => AcceptedCredentials::AppPasswords,
                 false => AcceptedCredentials::All,
             },
+            approval: is_on([line.approval, own.approval, pam.approval]),
             user: line.user.as_ref().or(own.user.as_ref()).cloned(),
             tries: first([line.tries, own.tries, pam.tries]).map_or(3, BoundedInteger::value),
             grace: first([line.grace, own.grace, pam.grace]).unwrap_or(GracePeriod::new(0)),

@@ -272,6 +272,12 @@ impl<S: Read + Write> PamHost for RemoteHost<'_, S> {
         }
     }
 
+    fn report_waiting(&self) -> bool {
+        let mut connection = self.connection();
+        connection.send(&Instruction::StillWorking);
+        connection.failed.is_none()
+    }
+
     fn show_message(&self, text: &str) {
         self.connection()
             .send(&Instruction::Tell(cut(text, TEXT).to_owned()));

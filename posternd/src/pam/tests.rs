@@ -1,6 +1,7 @@
 //! Tests of the `auth` and `account` hooks as a service file combines them: a real store and key in
 //! a folder of their own, and a PAM host of the test's.
 
+mod approval;
 mod attacks;
 mod auth_token;
 mod completed_methods;

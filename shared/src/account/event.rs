@@ -83,6 +83,8 @@ pub enum EventKind {
     PasskeyRemoved,
     /// A passkey has made a one-time code for PAM prompts.
     PasskeyCodeIssued,
+    /// The owner refused a request of a PAM prompt for an approval.
+    ApprovalRefused,
     RecoveryCodesReplaced,
     OneTimeCodeIssued,
     OneTimeCodeCancelled,
@@ -135,7 +137,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    pub const ALL: [EventKind; 43] = [
+    pub const ALL: [EventKind; 44] = [
         EventKind::AccountAdded,
         EventKind::AccountRemoved,
         EventKind::AccountRenamed,
@@ -152,6 +154,7 @@ impl EventKind {
         EventKind::PasskeyRenamed,
         EventKind::PasskeyRemoved,
         EventKind::PasskeyCodeIssued,
+        EventKind::ApprovalRefused,
         EventKind::RecoveryCodesReplaced,
         EventKind::OneTimeCodeIssued,
         EventKind::OneTimeCodeCancelled,
@@ -214,6 +217,7 @@ impl EventKind {
             EventKind::PasskeyRenamed => "passkey-renamed",
             EventKind::PasskeyRemoved => "passkey-removed",
             EventKind::PasskeyCodeIssued => "passkey-code-issued",
+            EventKind::ApprovalRefused => "approval-refused",
             EventKind::RecoveryCodesReplaced => "recovery-codes-replaced",
             EventKind::OneTimeCodeIssued => "one-time-code-issued",
             EventKind::OneTimeCodeCancelled => "one-time-code-cancelled",

@@ -3,8 +3,13 @@
 
 use super::gate::rule::{GateRule, RuleAccess};
 use super::gate::{FirstFactorSource, GateUrl};
-use super::{Config, Exemption, SelfEnroll};
+use super::{Config, DeclaredAccount, Exemption, SelfEnroll};
+use crate::account::name::Group;
+use crate::credential::completed_methods::CompletedMethods;
 use crate::credential::recovery_code::{LEAST_BITS, bits_per_guess};
+use crate::engine::SERVICE;
+use crate::policy::groups::PersonGroups;
+use crate::policy::requirement::PolicySubject;
 use std::collections::BTreeSet;
 
 /// Most groups that the configuration may name: a session cookie holds a bit for each.
@@ -75,6 +80,74 @@ impl Config {
         Ok(())
     }
 
+    /// Checks that a passkey can be used where a rule requires one.
+    fn check_passkey_rules(&self) -> Result<(), Conflict> {
+        let wrong = |position: usize, message: &str| {
+            let message = format!("rule {} has then = \"passkey\", {message}", position + 1);
+            Err(Conflict::new(&["gate", "rule"], message))
+        };
+        let rules = self.gate.rule.iter().enumerate();
+        for (position, rule) in rules.filter(|(_, rule)| rule.then == RuleAccess::Passkey) {
+            if self.relying_party().is_none() {
+                let needs = "which needs a gate with a host name of its own in gate.url, not an address or a path";
+                return wrong(position, needs);
+            }
+            let covers = |host: &str| {
+                rule.hosts.is_empty() || rule.hosts.iter().any(|of_rule| of_rule.matches_host(host))
+            };
+            let mut urls = self.gate.application_urls.iter();
+            if let Some(url) = urls.find(|url| covers(url.host())) {
+                let host = url.host();
+                return wrong(
+                    position,
+                    &format!(
+                        "and covers {host} of gate.application_urls, where the pages are on a path and no passkey \
+                         works; name the other hosts in its hosts"
+                    ),
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the accounts of `policy.passkey_required` can have passkeys.
+    fn check_passkey_accounts(&self) -> Result<(), Conflict> {
+        if !self.policy.requires_some_passkey() {
+            return Ok(());
+        }
+        let wrong = |message: String| Err(Conflict::new(&["policy", "passkey_required"], message));
+        if self.relying_party().is_none() {
+            return wrong(
+                "needs a gate with a host name of its own in gate.url, not an address or a path"
+                    .to_owned(),
+            );
+        }
+        if let Some(url) = self.gate.application_urls.first() {
+            let host = url.host();
+            return wrong(format!(
+                "cannot be set with gate.application_urls: at {host} the pages are on a path, where no passkey works"
+            ));
+        }
+        let is_covered = |declared: &&DeclaredAccount| {
+            let groups = declared.groups.iter().map(Group::as_str);
+            let subject = PolicySubject {
+                name: &declared.name,
+                groups: &PersonGroups::from_names(groups),
+                service: SERVICE,
+                address: None,
+                completed_methods: &CompletedMethods::EMPTY,
+                host: None,
+            };
+            self.policy.requires_passkey(&subject)
+        };
+        match self.account.iter().find(is_covered) {
+            Some(DeclaredAccount { name, .. }) => wrong(format!(
+                "includes {name}, which is declared in [[account]] and can have no passkey; except it: \"!{name}\""
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Checks everything that involves more than one key.
     pub(super) fn check(&self) -> Result<(), Conflict> {
         let (count, length) = (self.recovery.set_size(), self.recovery.length.value());
@@ -108,6 +181,7 @@ impl Config {
                 "an exemption needs at least one of groups, services, networks, completed_methods, hosts",
             ));
         }
+        self.check_passkey_accounts()?;
         let rules = &self.gate.rule;
         let before_last = rules.len().saturating_sub(1);
         if let Some(position) = rules[..before_last]
@@ -166,20 +240,7 @@ impl Config {
                 ),
             ));
         }
-        let needs_passkey = |rule: &GateRule| rule.then == RuleAccess::Passkey;
-        let passkeys = &self.gate.passkeys;
-        if let Some(position) = rules.iter().position(needs_passkey) {
-            if passkeys.relying_party(self.gate.url.as_ref()).is_none() {
-                return Err(Conflict::new(
-                    &["gate", "rule"],
-                    format!(
-                        "rule {} has then = \"passkey\", which needs a gate with a host name of its own in \
-                         gate.url, not an address or a path",
-                        position + 1
-                    ),
-                ));
-            }
-        }
+        self.check_passkey_rules()?;
         if self.named_groups().len() > MOST_GROUPS {
             return Err(Conflict::new(
                 &["gate", "rule"],
@@ -206,7 +267,7 @@ impl Config {
                  application's scripts could read the tokens of everyone who signs in",
             ));
         }
-        self.gate.passkeys.check(self.gate.url.as_ref())?;
+        self.gate.passkeys.check(&self.gate)?;
         self.gate.administration.check(
             self.gate.url.as_ref(),
             self.policy.administrators.entries().count(),

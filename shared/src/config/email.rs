@@ -36,6 +36,8 @@ pub struct EmailConfig {
     pub webhook_secret_credential: Option<SystemdCredential>,
     /// Program and arguments; the program reads the mail from standard input.
     pub command: Vec<String>,
+    /// Whether a mailed code is a second factor.
+    pub codes: MailedCodes,
     /// Whether people are told of sign-ins from new browsers and addresses.
     pub sign_in_notifications: SignInNotifications,
     /// Address of the sender.
@@ -46,6 +48,16 @@ pub struct EmailConfig {
     pub code_ttl: Duration<60, 3600, 900>,
     /// Minimum time between two requests for a mailed code.
     pub cooldown: Duration<10, 3600, 60>,
+}
+
+/// The value of the key `email.codes`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MailedCodes {
+    #[default]
+    SecondFactor,
+    /// Codes are mailed to confirm an address alone.
+    Off,
 }
 
 /// The value of the key `email.sign_in_notifications`.
@@ -62,6 +74,11 @@ impl EmailConfig {
     /// Whether a way to send mail is configured.
     pub fn is_enabled(&self) -> bool {
         self.smtp_url.is_some() || self.webhook_url.is_some() || self.uses_command()
+    }
+
+    /// Whether a code is mailed, and accepted, as a second factor.
+    pub fn mails_codes(&self) -> bool {
+        self.is_enabled() && self.codes == MailedCodes::SecondFactor
     }
 
     /// Whether a program sends mail.

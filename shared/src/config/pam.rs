@@ -30,6 +30,8 @@ pub struct PamConfig {
     pub forward_pass: Option<bool>,
     /// Whether an app password alone grants access.
     pub app_password: Option<bool>,
+    /// Whether a passkey at the web may approve the prompt.
+    pub approval: Option<bool>,
     /// Number of prompts in one conversation.
     pub tries: Option<BoundedInteger<1, 10>>,
     pub grace: Option<GracePeriod>,
@@ -58,6 +60,7 @@ pub struct PamServiceConfig {
     pub use_first_pass: Option<bool>,
     pub forward_pass: Option<bool>,
     pub app_password: Option<bool>,
+    pub approval: Option<bool>,
     /// Account whose code is required, whichever user signs in.
     pub user: Option<UserName>,
     pub tries: Option<BoundedInteger<1, 10>>,

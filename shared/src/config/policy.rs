@@ -16,6 +16,8 @@ pub struct PolicyConfig {
     pub required: RequiredAccounts,
     /// Hosts of a fleet where everyone must have a second factor, whatever `required` says.
     pub required_hosts: HostList,
+    /// Accounts that must use a passkey at the web, where a code suffices for others.
+    pub passkey_required: PasskeyAccounts,
     /// Enrollment grace period after the first sign-in.
     pub enroll_within: Duration<0, 7_776_000>,
     pub self_enroll: SelfEnroll,
@@ -97,6 +99,31 @@ impl TryFrom<toml::Value> for RequiredAccounts {
                 .collect::<Result<_, _>>()
                 .map(RequiredAccounts::Listed),
             _ => Err(EXPECTED),
+        }
+    }
+}
+
+/// The value of the key `policy.passkey_required`: names, `%groups`, `all`, and exceptions with `!`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub struct PasskeyAccounts(pub(crate) Vec<String>);
+
+impl TryFrom<toml::Value> for PasskeyAccounts {
+    type Error = &'static str;
+
+    fn try_from(value: toml::Value) -> Result<PasskeyAccounts, Self::Error> {
+        const EXPECTED: &str =
+            "must be \"all\", or a list of names, \"%groups\" and exceptions with \"!\"";
+        let entries = match RequiredAccounts::try_from(value) {
+            Ok(RequiredAccounts::All) => vec!["all".to_owned()],
+            Ok(RequiredAccounts::Listed(entries)) => entries,
+            Ok(RequiredAccounts::Enrolled) | Err(_) => return Err(EXPECTED),
+        };
+        match !entries.is_empty() && entries.iter().all(|entry| entry.starts_with('!')) {
+            true => {
+                Err("must list at least one entry that is not an exception, or it covers nobody")
+            }
+            false => Ok(PasskeyAccounts(entries)),
         }
     }
 }
@@ -234,6 +261,7 @@ impl PolicyConfig {
         };
         let required = required
             .iter()
+            .chain(&self.passkey_required.0)
             .filter_map(|entry| entry.trim_start_matches('!').strip_prefix('%'));
         let exempt = self
             .exempt

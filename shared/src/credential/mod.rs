@@ -2,6 +2,7 @@
 //! No comparison and no store: those are in `verify` and `store`.
 
 pub mod app_password;
+pub mod approval_code;
 pub mod break_glass_code;
 pub mod completed_methods;
 pub mod import;

@@ -86,7 +86,7 @@ impl fmt::Debug for OneTimeCode {
     }
 }
 
-fn random(length: usize) -> Result<Zeroizing<String>, RandomError> {
+pub(super) fn random(length: usize) -> Result<Zeroizing<String>, RandomError> {
     let mut bytes = Zeroizing::new(vec![0; length]);
     fill_random(&mut bytes)?;
     Ok(Zeroizing::new(

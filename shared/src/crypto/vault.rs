@@ -2,12 +2,14 @@
 //! fingerprints, decoys. The store keeps the data keys wrapped by the master key, which has no
 //! other use.
 
+mod approval;
 mod data_keys;
 mod fleet;
 mod mail;
 #[cfg(test)]
 mod tests;
 
+pub use approval::ApprovalHash;
 pub use data_keys::{KeyPurpose, Renewal, WrappedKey};
 pub use fleet::AuthorityBinding;
 pub use mail::{LetterBinding, MailedFor, MailedHash};

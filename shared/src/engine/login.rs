@@ -15,6 +15,7 @@ pub(super) mod known_browser;
 pub(super) mod new_session;
 pub(super) mod next;
 pub(super) mod passkey;
+pub(super) mod passkey_alone;
 pub(super) mod passkey_code;
 pub(super) mod proof;
 pub(super) mod refresh;
@@ -154,4 +155,12 @@ pub enum AfterPassword {
 pub enum AfterCode {
     Opened(Box<OpenedSession>),
     Refused(Refusal),
+}
+
+/// Result of a sign-in by a passkey alone.
+pub enum AfterPasskeyAlone {
+    Opened(Box<OpenedSession>),
+    Refused(Refusal),
+    /// The passkey is right, but its authenticator did not verify its user.
+    NotVerified,
 }

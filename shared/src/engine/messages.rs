@@ -139,6 +139,24 @@ pub const SECURITY_KEY_WITHOUT_SERVER: &str =
 /// Shown above the prompt where codes are mailed.
 pub const MAIL_OFFER: &str = "Type m for a code by mail.";
 
+/// Shown above the prompt where a passkey may approve it.
+pub const APPROVAL_OFFER: &str = "Press Enter to approve with your passkey.";
+
+/// Shown above the QR code of a request for an approval.
+pub const APPROVAL_INTRODUCTION: &str =
+    "Open this page on a device with your passkey, within 90 seconds, and type the number there:";
+
+/// Prompt below the QR code.
+pub const APPROVAL_PROMPT: &str = "Approve it there, then press Enter (or type a code): ";
+
+/// Shown above [`APPROVAL_PROMPT`] where a request was not approved in time.
+pub const APPROVAL_NOT_YET: &str = "It is not approved yet.";
+pub const APPROVAL_TOO_MANY: &str =
+    "There were too many requests for an approval; type a code, or wait 10 minutes";
+pub const APPROVAL_NOT_AVAILABLE: &str = "No passkey of yours can approve this; type a code";
+pub const APPROVAL_EXPIRED: &str = "The request has ended without an approval";
+pub const APPROVAL_REFUSED: &str = "The request was refused";
+
 /// Shown where a user asks for a code by mail, and this host of a fleet may not have one mailed.
 pub const NO_MAIL_ON_HOST: &str = "No code is mailed from this host; type a code of your authenticator, a recovery code, or a code that the web sign-in has mailed to you";
 

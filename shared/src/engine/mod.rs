@@ -5,6 +5,7 @@
 
 mod accounts;
 mod app_passwords;
+mod approval;
 mod backup;
 mod break_glass;
 mod commands;
@@ -27,6 +28,8 @@ pub use accounts::error::{AdministrationError, AppPasswordError};
 pub use accounts::import::{ImportMode, ImportReport};
 pub use accounts::password_change::refuse_guessable_password;
 pub use app_passwords::changes::AppPasswordsAfter;
+pub use approval::PendingApproval;
+pub use approval::answer::{ApprovalAnswer, ShownApproval};
 pub use backup::replaced::ReplacedStore;
 pub use backup::restoring::{RestoreOptions, RestoreReport, ToRenew};
 pub use backup::writing::BackupError;
@@ -36,8 +39,8 @@ pub use context::engine::{COMMAND, Engine, EngineError, PolicyFacts};
 pub use context::principal::{Principal, Requester};
 pub use context::privileges;
 pub use context::subjects::{
-    AccountPolicy, Accounts, AppPasswords, AuditLog, Backups, Commands, Enrollment, Hosts, Keys,
-    Login, Mail, Passkeys, Sessions, Verification,
+    AccountPolicy, Accounts, AppPasswords, Approvals, AuditLog, Backups, Commands, Enrollment,
+    Hosts, Keys, Login, Mail, Passkeys, Sessions, Verification,
 };
 pub use context::warning::{EngineWarning, suspected_clock};
 use context::{principal, transaction};
@@ -52,14 +55,15 @@ pub use hosts::{HostError, JoinedFleet};
 pub use keys::rotation::{EndedByRotation, RotationError, RotationReport};
 pub use login::refresh::AfterRefresh;
 pub use login::{
-    AfterCode, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped, FirstFactorAttempt,
-    LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE, TrustRequest,
+    AfterCode, AfterPasskeyAlone, AfterPassword, AfterStepUp, BrowserContext, CodeSkipped,
+    FirstFactorAttempt, LoginClass, LoginError, OpenedSession, RequestedPage, SERVICE,
+    TrustRequest,
 };
 pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMailed};
 pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use passkeys::error::PasskeyError;
-pub use passkeys::request::PasskeyOptions;
+pub use passkeys::request::{OtherRelyingParty, PasskeyOptions};
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;
 pub use policy::rule_test::RuleTest;

@@ -100,6 +100,22 @@ impl PolicyConfig {
         subject.host.is_some_and(required_there) || self.required.covers(subject)
     }
 
+    /// Whether a passkey is required of the subject at the web, where no exemption applies.
+    pub fn requires_passkey(&self, subject: &PolicySubject<'_>) -> bool {
+        let required = &self.passkey_required.0;
+        !required.is_empty()
+            && covers(required, subject)
+            && !matches!(
+                self.evaluate_requirement(subject, Enrolled::Yes),
+                Requirement::Exempt(_)
+            )
+    }
+
+    /// Whether a passkey is required of some account.
+    pub fn requires_some_passkey(&self) -> bool {
+        !self.passkey_required.0.is_empty()
+    }
+
     /// Whether a second factor is required of everyone at some host of a fleet.
     pub fn requires_at_some_host(&self) -> bool {
         !self.required_hosts.is_empty()
@@ -174,23 +190,26 @@ impl RequiredAccounts {
     /// Whether the list covers the subject. An entry is a name or `%group`; with `!` it is an
     /// exception, which wins at any position.
     fn covers(&self, subject: &PolicySubject<'_>) -> bool {
-        // An unknown membership is read in the stricter way: required, and not excepted.
-        let matches = |entry: &str| matches_entry(entry, subject.name, subject.groups);
-        let is = |entry: &str| matches(entry) == GroupMembership::Yes;
-        let may_match = |entry: &str| matches(entry) != GroupMembership::No;
         match self {
             RequiredAccounts::Enrolled => false,
             RequiredAccounts::All => true,
-            RequiredAccounts::Listed(entries) => {
-                let excepted = entries.iter().filter_map(|w| w.strip_prefix('!')).any(is);
-                !excepted
-                    && entries
-                        .iter()
-                        .filter(|w| !w.starts_with('!'))
-                        .any(|w| w == "all" || may_match(w))
-            }
+            RequiredAccounts::Listed(entries) => covers(entries, subject),
         }
     }
+}
+
+/// Whether a list of names, `%groups`, `all` and exceptions covers the subject. An unknown membership
+/// is read in the stricter way: covered, and not excepted.
+fn covers(entries: &[String], subject: &PolicySubject<'_>) -> bool {
+    let matches = |entry: &str| matches_entry(entry, subject.name, subject.groups);
+    let is = |entry: &str| matches(entry) == GroupMembership::Yes;
+    let may_match = |entry: &str| matches(entry) != GroupMembership::No;
+    let excepted = entries.iter().filter_map(|w| w.strip_prefix('!')).any(is);
+    !excepted
+        && entries
+            .iter()
+            .filter(|w| !w.starts_with('!'))
+            .any(|w| w == "all" || may_match(w))
 }
 
 /// Whether an entry, a name or `%group`, matches a user.

@@ -106,6 +106,15 @@ impl RuleDecision {
         (self.access, Reverse(self.within.unwrap_or(u64::MAX)))
     }
 
+    /// Requires a passkey in the place of a code.
+    #[must_use]
+    pub fn with_passkey(self) -> RuleDecision {
+        RuleDecision {
+            access: RuleAccess::Passkey,
+            ..self
+        }
+    }
+
     /// Returns the name of the rule in logs.
     pub fn name(&self) -> RuleName {
         RuleName(self.rule)

@@ -10,7 +10,7 @@ use crate::account::record::AccountId;
 use crate::credential::break_glass_code::BreakGlassHash;
 use crate::credential::otp::totp::OtpParameters;
 use crate::credential::scope::AppPasswordScope;
-use crate::crypto::vault::{AppPasswordHash, AssociatedData, MailedFor};
+use crate::crypto::vault::{AppPasswordHash, ApprovalHash, AssociatedData, MailedFor};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 use crate::verify::app_password::FoundAppPassword;
@@ -48,6 +48,71 @@ pub struct PasskeyRecord {
     pub passkey: StoredPasskey,
     pub created: Timestamp,
     pub last_used: Option<Timestamp>,
+}
+
+/// Request of a PAM prompt for an approval, as the store keeps it.
+#[derive(Clone, Debug)]
+pub struct ApprovalRecord {
+    /// Keyed hash of the account and the address.
+    pub hash: ApprovalHash,
+    /// Generation of the account when it was made; what ends all sessions raises it.
+    pub generation: u64,
+    /// Keyed hash of the conversation that made it.
+    pub conversation: ApprovalHash,
+    /// Keyed hash of the number that the prompt shows.
+    pub number: ApprovalHash,
+    pub state: ApprovalState,
+    /// The session that approved it.
+    pub session: Option<SessionId>,
+    pub service: String,
+    /// Name of the host whose prompt it is.
+    pub host: String,
+    /// Address or local user, as the host states.
+    pub origin: String,
+    pub created: Timestamp,
+    pub expires: Timestamp,
+}
+
+/// State of a request for an approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApprovalState {
+    Open,
+    /// Approved, and not yet consumed by its conversation.
+    Approved,
+    /// Refused by the account's owner.
+    Refused,
+    /// Ended by a wrong number.
+    WrongNumber,
+    /// Consumed, replaced by a later one, or ended by its conversation.
+    Ended,
+}
+
+impl ApprovalState {
+    const ALL: [ApprovalState; 5] = [
+        ApprovalState::Open,
+        ApprovalState::Approved,
+        ApprovalState::Refused,
+        ApprovalState::WrongNumber,
+        ApprovalState::Ended,
+    ];
+
+    /// Returns the name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            ApprovalState::Open => "open",
+            ApprovalState::Approved => "approved",
+            ApprovalState::Refused => "refused",
+            ApprovalState::WrongNumber => "wrong-number",
+            ApprovalState::Ended => "ended",
+        }
+    }
+
+    /// Finds the state with this [`ApprovalState::name`].
+    pub fn from_name(name: &str) -> Option<ApprovalState> {
+        ApprovalState::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
 }
 
 /// Owner of a throttle bucket.

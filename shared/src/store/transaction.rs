@@ -4,6 +4,7 @@
 
 mod accounts;
 mod app_passwords;
+mod approvals;
 mod convert;
 mod events;
 mod host_activity;

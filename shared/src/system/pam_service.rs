@@ -10,7 +10,7 @@ pub const MAX_SERVICE_FILE: u64 = 64 * 1024;
 /// File name of Postern's PAM module.
 pub const MODULE: &str = "pam_totp.so";
 /// Names of its options; posternd declares what they mean, and refuses any other.
-pub const MODULE_OPTIONS: [&str; 17] = [
+pub const MODULE_OPTIONS: [&str; 18] = [
     "config",
     "first_factor",
     "proven",
@@ -24,6 +24,7 @@ pub const MODULE_OPTIONS: [&str; 17] = [
     "use_first_pass",
     "forward_pass",
     "app_password",
+    "approval",
     "user",
     "fail_delay",
     "debug",

@@ -39,6 +39,8 @@ pub enum FirstFactorMethod {
     HostPassword,
     /// An identity that a trusted proxy has established.
     Identity,
+    /// A passkey whose authenticator verified its user: no password was entered.
+    Passkey,
 }
 
 /// The second factor that passed.
@@ -124,6 +126,7 @@ impl CompletedFactors {
             FirstFactorMethod::Password => 1,
             FirstFactorMethod::HostPassword => 2,
             FirstFactorMethod::Identity => 3,
+            FirstFactorMethod::Passkey => 4,
         };
         let second = match self.second {
             SecondFactorMethod::None(Enrolled::No) => 1,
@@ -144,6 +147,7 @@ impl CompletedFactors {
             1 => FirstFactorMethod::Password,
             2 => FirstFactorMethod::HostPassword,
             3 => FirstFactorMethod::Identity,
+            4 => FirstFactorMethod::Passkey,
             _ => return None,
         };
         let second = match second {
@@ -237,7 +241,7 @@ mod tests {
                 count += 1;
             }
         }
-        assert_eq!(count, 3 * 8);
+        assert_eq!(count, 4 * 8);
     }
 
     /// The current policy decides, and not the policy at the time of the login.

@@ -11,6 +11,7 @@ mod kind;
 mod login;
 mod page_message;
 mod passkey;
+mod passkey_sign_in;
 mod revoked;
 pub mod session;
 mod session_token;
@@ -25,6 +26,7 @@ pub(crate) use kind::TokenPayload;
 pub use login::LoginPayload;
 pub use page_message::PageMessage;
 pub use passkey::{PasskeyPayload, PasskeyPurpose};
+pub use passkey_sign_in::PasskeySignIn;
 pub(crate) use session_token::session_recipient;
 pub use session_token::{AccessPayload, RefreshPayload, StepUpPayload};
 

@@ -4,8 +4,10 @@
 //! sealed and used once, and so is its challenge.
 
 use super::session::Session;
-use super::{PasskeyToken, Token, TokenHolder, TokenKind, TokenPayload, session_recipient};
-use crate::crypto::vault::TokenKeys;
+use super::{
+    PasskeyToken, Token, TokenHolder, TokenId, TokenKind, TokenPayload, session_recipient,
+};
+use crate::crypto::vault::{ApprovalHash, TokenKeys};
 use crate::system::clock::Timestamp;
 use crate::system::random::RandomError;
 use crate::verify::passkey::PasskeyChallenge;
@@ -20,6 +22,8 @@ pub enum PasskeyPurpose {
     StepUp,
     /// To make a one-time code for PAM prompts. A step-up of before does not suffice.
     PamCode,
+    /// The approval of this request.
+    Approval(ApprovalHash),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,12 +40,17 @@ impl TokenPayload for PasskeyPayload {
 impl<P: TokenPayload> Token<P> {
     /// Returns the challenge that a passkey signs for this token.
     pub fn passkey_challenge(&self) -> PasskeyChallenge {
-        let hash = Sha256::new()
-            .chain_update("postern passkey challenge: ")
-            .chain_update(P::KIND.sealed_as())
-            .chain_update(self.id().0);
-        PasskeyChallenge(hash.finalize().into())
+        challenge_of(P::KIND.sealed_as(), self.id())
     }
+}
+
+/// Returns the challenge of an identifier, which is another one for each purpose.
+pub(super) fn challenge_of(purpose: &str, id: TokenId) -> PasskeyChallenge {
+    let hash = Sha256::new()
+        .chain_update("postern passkey challenge: ")
+        .chain_update(purpose)
+        .chain_update(id.0);
+    PasskeyChallenge(hash.finalize().into())
 }
 
 impl PasskeyToken {

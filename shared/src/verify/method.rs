@@ -14,6 +14,8 @@ pub enum AuthenticationMethod {
     Passkey,
     /// A one-time code for PAM prompts, which a passkey has made.
     PasskeyCode,
+    /// A passkey at the web, for the prompt of a PAM service.
+    Approval,
     /// The first factor, in a browser that the account trusts.
     TrustedBrowser,
     /// A password alone, where no second factor is required.
@@ -44,6 +46,7 @@ impl AuthenticationMethod {
             AuthenticationMethod::OneTimeCode => "one-time-code",
             AuthenticationMethod::Passkey => "passkey",
             AuthenticationMethod::PasskeyCode => "passkey-code",
+            AuthenticationMethod::Approval => "approval",
             AuthenticationMethod::TrustedBrowser => "trusted-browser",
             AuthenticationMethod::Password => "password",
             AuthenticationMethod::Identity => "identity",

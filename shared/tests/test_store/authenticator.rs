@@ -22,6 +22,10 @@ pub(crate) struct SoftAuthenticator {
     pub(crate) rp_id: &'static str,
     pub(crate) origin: &'static str,
     pub(crate) user_handle: Option<Vec<u8>>,
+    /// Whether its client says that the page was in a frame of another origin.
+    pub(crate) is_cross_origin: bool,
+    /// Whether its counter is always 0, as that of a synchronized passkey.
+    pub(crate) keeps_no_counter: bool,
 }
 
 impl SoftAuthenticator {
@@ -37,18 +41,21 @@ impl SoftAuthenticator {
             rp_id: "auth.example.com",
             origin: "https://auth.example.com",
             user_handle: None,
+            is_cross_origin: false,
+            keeps_no_counter: false,
         }
     }
 
     fn client_data(&self, ceremony: &str, challenge: &str) -> Vec<u8> {
         let data = json!({
-            "type": ceremony, "challenge": challenge, "origin": self.origin, "crossOrigin": false,
+            "type": ceremony, "challenge": challenge, "origin": self.origin,
+            "crossOrigin": self.is_cross_origin,
         });
         data.to_string().into_bytes()
     }
 
     fn authenticator_data(&mut self, more: u8) -> Vec<u8> {
-        self.counter += 1;
+        self.counter += u32::from(!self.keeps_no_counter);
         let verified = if self.verifies_user { USER_VERIFIED } else { 0 };
         let mut data = digest(&SHA256, self.rp_id.as_bytes()).as_ref().to_vec();
         data.push(USER_PRESENT | verified | more);

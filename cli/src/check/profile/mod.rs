@@ -48,15 +48,6 @@ impl Profile {
             .iter()
             .filter(move |one| one.profile == self)
     }
-
-    /// Returns the section that says that no mail is a second factor.
-    fn section_about_mail(self) -> Option<&'static str> {
-        match self {
-            Profile::Nist => Some("3.1.3.1"),
-            Profile::Asvs => Some("6.3.6"),
-            Profile::Pci => None,
-        }
-    }
 }
 
 /// Compares this host with a profile, prints the findings, and fails if a setting differs.
@@ -129,19 +120,6 @@ fn of_configuration(
             Finding::warning(subject, what)
                 .at(&at(&keys))
                 .remedy("document the exception and its end, or remove it"),
-        );
-    }
-    if let Some(section) = profile
-        .section_about_mail()
-        .filter(|_| config.email.is_enabled())
-    {
-        let what = format!(
-            "{section}: [email] is set, so a mailed code is accepted from an account with a confirmed address; no setting changes this"
-        );
-        findings.push(
-            Finding::warning(subject, what)
-                .at(&at(&["email".to_owned()]))
-                .remedy("document it, or have users confirm no address"),
         );
     }
     findings

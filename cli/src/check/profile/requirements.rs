@@ -3,9 +3,10 @@
 
 use super::Profile;
 use super::settings::{
-    SettingDifference, code_lifetimes_differ, idle_timeout_is_missing, idle_timeout_is_too_long,
-    mail_is_missing, no_recent_code, recovery_codes_are_short, session_is_too_long,
-    sign_ins_are_not_mailed, some_rule_is_missing, two_factors_are_not_required,
+    SettingDifference, code_lifetimes_differ, codes_are_mailed, idle_timeout_is_missing,
+    idle_timeout_is_too_long, mail_is_missing, no_recent_code, recovery_codes_are_short,
+    session_is_too_long, sign_ins_are_not_mailed, some_rule_is_missing,
+    two_factors_are_not_required,
 };
 use postern_shared::config::Config;
 
@@ -32,6 +33,7 @@ impl ProfileRequirement {
 
 pub(super) const TWO_FACTORS: &str = "policy.required = \"all\"";
 pub(super) const MAIL: &str = "email.smtp_url = \"smtps://mail.example.com\"";
+pub(super) const NO_MAILED_CODES: &str = "email.codes = \"off\"";
 pub(super) const IDLE: &str = "gate.idle_timeout = \"1h\"";
 pub(super) const LIFETIME: &str = "gate.session_lifetime = \"12h\"";
 pub(super) const RECENT: &str = "gate.rule = [{ then = \"code\", within = \"12h\" }]";
@@ -79,6 +81,14 @@ pub(crate) const PROFILE_REQUIREMENTS: &[ProfileRequirement] = &[
     },
     ProfileRequirement {
         profile: Profile::Nist,
+        section: "3.1.3.1",
+        asks: "no mail as a second factor",
+        settings: &[NO_MAILED_CODES],
+        is_of_gate: false,
+        differences: codes_are_mailed,
+    },
+    ProfileRequirement {
+        profile: Profile::Nist,
         section: "4.1.2, 4.2",
         asks: "the user is notified",
         settings: &[MAIL],
@@ -108,6 +118,14 @@ pub(crate) const PROFILE_REQUIREMENTS: &[ProfileRequirement] = &[
         settings: &[MAIL],
         is_of_gate: false,
         differences: sign_ins_are_not_mailed,
+    },
+    ProfileRequirement {
+        profile: Profile::Asvs,
+        section: "6.3.6",
+        asks: "no mail as a factor",
+        settings: &[NO_MAILED_CODES],
+        is_of_gate: false,
+        differences: codes_are_mailed,
     },
     ProfileRequirement {
         profile: Profile::Asvs,

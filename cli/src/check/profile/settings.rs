@@ -2,7 +2,8 @@
 //! and an empty list where the requirement is met. Pure functions of the configuration.
 
 use super::requirements::{
-    FUTURE, IDLE, LIFETIME, MAIL, MAILED, PAST, PERIOD, RECENT, RECOVERY, SENSITIVE, TWO_FACTORS,
+    FUTURE, IDLE, LIFETIME, MAIL, MAILED, NO_MAILED_CODES, PAST, PERIOD, RECENT, RECOVERY,
+    SENSITIVE, TWO_FACTORS,
 };
 use postern_shared::config::email::SignInNotifications;
 use postern_shared::config::gate::rule::{GateRule, RuleAccess};
@@ -184,6 +185,13 @@ pub(super) fn mail_is_missing(config: &Config) -> Vec<SettingDifference> {
     only_if(!config.email.is_enabled(), || {
         let none = None::<String>;
         SettingDifference::new("email.smtp_url", &none, MAIL)
+    })
+}
+
+/// Reports that a mailed code is a second factor.
+pub(super) fn codes_are_mailed(config: &Config) -> Vec<SettingDifference> {
+    only_if(config.email.mails_codes(), || {
+        SettingDifference::new("email.codes", &config.email.codes, NO_MAILED_CODES)
     })
 }
 

@@ -151,6 +151,18 @@ fn each_setting_that_differs_is_a_fault_with_its_line() {
             "email.sign_in_notifications is \"off\"",
         ),
         (
+            Profile::Nist,
+            "email.codes = \"off\"",
+            "email.codes = \"second-factor\"",
+            "3.1.3.1: no mail as a second factor: email.codes is \"second-factor\"",
+        ),
+        (
+            Profile::Asvs,
+            "email.codes = \"off\"\n",
+            "",
+            "6.3.6: no mail as a factor: email.codes is \"second-factor\"",
+        ),
+        (
             Profile::Asvs,
             "within = \"5m\"",
             "within = \"16m\"",
@@ -219,8 +231,7 @@ fn what_no_setting_decides_is_a_warning_and_what_does_not_apply_is_skipped() {
         all_settings()
     );
     assert_eq!(severity(&exempt, "policy.exempt-1"), Some(Warning));
-    assert_eq!(severity(&all_settings(), "3.1.3.1"), Some(Warning));
-    assert_eq!(severity("", "3.1.3.1"), None);
+    assert_eq!(severity("", "3.1.3.1"), Some(Met));
     assert_eq!(severity("", "gate.url is not set"), Some(Skipped));
     assert_eq!(severity(&all_settings(), "4.2.1.1"), Some(Met));
     let host = "fleet.servers = [\"https://a.example.com:7443\"]\n";

@@ -111,6 +111,7 @@ pub(crate) async fn show_email_page(request: &RequestContext<'_>, form: &PageFor
     let page = EmailPage {
         frame: request.frame(form.message()),
         addresses: &find_addresses(request).await?,
+        email: &request.site.config.email,
         step_up,
     };
     Ok(notice::page_with_refusal(&page, form))

@@ -59,7 +59,7 @@ pub(crate) async fn show_home_page(request: &RequestContext<'_>, _form: &PageFor
     let page = OverviewPage {
         frame: request.frame(None),
         overview: &overview,
-        mails: request.site.config.email.is_enabled(),
+        email: &request.site.config.email,
         has_password: request.site.gate().first_factor == FirstFactorSource::Password,
         administers: overview.administers == AdministratorStatus::Yes,
     };

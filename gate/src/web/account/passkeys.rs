@@ -132,7 +132,7 @@ pub(crate) async fn show_passkeys_page(
     form: &PageForm,
 ) -> PageResult {
     let page = PasskeysPage {
-        frame: request.frame(form.message()),
+        frame: request.frame(form.message().or(form.status.as_deref())),
         all: &list_passkeys(request).await?,
         typed: form.field("name"),
         step_up: step_up::required_step_up(request).await?,

@@ -4,6 +4,7 @@
 //!
 //! MUST NOT set a credential other than a one-time code, and MUST NOT show a secret.
 
+use crate::check::rules;
 use crate::web::account::run_act;
 use crate::web::language::Language;
 use crate::web::pages::account::Confirmation;
@@ -17,7 +18,7 @@ use postern_shared::engine::{AdministrationError, AdministratorStatus, AppPasswo
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
 use postern_shared::store::{BrowserRecord, PasskeyRecord, SessionRecord};
 use postern_shared::system::clock::Timestamp;
-use postern_shared::token::session::Session;
+use postern_shared::token::session::{SecondFactorMethod, Session};
 
 /// An act of an administrator. Forms name it by its word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -225,10 +226,17 @@ pub(crate) async fn require_administrator(
         .session()
         .filter(|_| request.has_administration_pages());
     let session = session.ok_or(HandlerError::NotFound)?;
+    let by_passkey = session.passed.second == SecondFactorMethod::Passkey;
+    let needs_passkey =
+        !by_passkey && rules::requires_passkey(request.site, &session, Some(request.address));
     let status = run_act(request, session.clone(), |engine, owner| {
         engine.policy().administrator_status(owner.name())
     });
     match status.await? {
+        AdministratorStatus::Yes if needs_passkey => {
+            let text = request.text("admin-needs-passkey");
+            Err(ActRefused::forbidden("needs_passkey", text).into())
+        }
         AdministratorStatus::Yes => Ok(session),
         AdministratorStatus::No => Err(HandlerError::NotFound),
         AdministratorStatus::OnceEnrolled => {

@@ -1,14 +1,19 @@
 //! A passkey on the code page, in the place of a code.
 
-use super::{finish_sign_in, page_after, requested_page, show_expired, token_of_form};
-use crate::http::reply;
+use super::{
+    finish_sign_in, page_after, requested_page, show_expired, sign_in_notices, sign_in_tokens,
+    token_of_form,
+};
+use crate::http::reply::{self, HttpReply};
 use crate::live::store_pool::PoolError;
 use crate::web::login::first_factor;
+use crate::web::notice::redirect;
 use crate::web::passkey;
 use crate::web::refusal::{ActRefused, PageForm, PageResult};
 use crate::web::request::RequestContext;
+use hyper::StatusCode;
 use postern_shared::credential::passkey::response::AssertionResponse;
-use postern_shared::engine::{AfterCode, PasskeyOptions, TrustRequest};
+use postern_shared::engine::{AfterCode, OpenedSession, PasskeyOptions, TrustRequest};
 use postern_shared::token::LoginToken;
 use postern_shared::verify::decision::Refusal;
 
@@ -22,8 +27,20 @@ pub(crate) async fn find_options(
         return None;
     }
     let token = token.clone();
-    let run = request.run(move |engine, _, _| engine.passkeys().request_at_login(&token));
+    let run = request.run(move |engine, _, now| engine.passkeys().request_at_login(&token, now));
     run.await.ok().flatten()
+}
+
+/// Leads a user who has signed in by a code, and needs a passkey, to the page where one is added.
+pub(super) fn lead_to_passkeys(request: &RequestContext<'_>, opened: &OpenedSession) -> HttpReply {
+    let path = request.path_to("passkeys");
+    if !sign_in_notices(request, opened).is_empty() {
+        return finish_sign_in(request, opened, &path);
+    }
+    let text = request.text("add-needed-passkey");
+    let page = redirect::redirect_with_text(request, "passkeys", StatusCode::OK, &text);
+    let page = page.unwrap_or_else(|| reply::see_other(&path));
+    request.with_tokens(page, &sign_in_tokens(request, opened))
 }
 
 /// Verifies the passkey of a sign-in.

@@ -4,6 +4,7 @@ use super::PageFrame;
 use crate::web::refusal::PageForm;
 use crate::web::step_up::{PasskeyPrompt, StepUpRequirement};
 use askama::Template;
+use postern_shared::config::email::EmailConfig;
 use postern_shared::credential::scope::{NamedScopes, ScopeTerm};
 use postern_shared::engine::AdministratorStatus;
 use postern_shared::protocol::status::{AccountStatus, AuthenticatorState, SecondFactorState};
@@ -53,8 +54,7 @@ pub(crate) struct Confirmation {
 pub(crate) struct OverviewPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) overview: &'a AccountOverview,
-    /// Whether codes can be mailed.
-    pub(crate) mails: bool,
+    pub(crate) email: &'a EmailConfig,
     /// Whether Postern keeps the password.
     pub(crate) has_password: bool,
     pub(crate) administers: bool,
@@ -179,6 +179,7 @@ pub(crate) struct NewAppPasswordPage<'a> {
 pub(crate) struct EmailPage<'a> {
     pub(crate) frame: PageFrame<'a>,
     pub(crate) addresses: &'a MailAddresses,
+    pub(crate) email: &'a EmailConfig,
     pub(crate) step_up: StepUpRequirement,
 }
 

@@ -62,6 +62,7 @@ fn the_defaults_are_those_of_the_manual() {
         first_pass: FirstPass::Ignored,
         reading: InputReading::Whole,
         accepts: AcceptedCredentials::All,
+        approval: false,
         user: None,
         tries: 3,
         grace: GracePeriod::new(0),

@@ -160,7 +160,7 @@ impl Engine {
         };
         let stored = is_enrolled(&mut transaction, id)?;
         let address = account_data::load_mail_address(&self.config, &mut transaction, name, id)?;
-        let mail = if self.config.email.is_enabled() && address.is_some() {
+        let mail = if self.config.email.mails_codes() && address.is_some() {
             MailStatus::On
         } else {
             MailStatus::Off

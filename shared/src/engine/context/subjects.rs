@@ -60,6 +60,11 @@ pub struct Passkeys<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
 }
 
+/// Requests of PAM prompts that a passkey approves at the web.
+pub struct Approvals<'e> {
+    pub(in crate::engine) engine: &'e mut Engine,
+}
+
 /// Sessions and trusted browsers, and their revocation at every gate.
 pub struct Sessions<'e> {
     pub(in crate::engine) engine: &'e mut Engine,
@@ -81,6 +86,10 @@ impl Engine {
 
     pub fn app_passwords(&mut self) -> AppPasswords<'_> {
         AppPasswords { engine: self }
+    }
+
+    pub fn approvals(&mut self) -> Approvals<'_> {
+        Approvals { engine: self }
     }
 
     pub fn audit_log(&mut self) -> AuditLog<'_> {

@@ -78,7 +78,7 @@ impl Enrollment<'_> {
                 label.clone(),
             ));
         };
-        let by_mail = change.tx.config.email.is_enabled()
+        let by_mail = change.tx.config.email.mails_codes()
             && change.tx.mail_addresses(record.id)?.confirmed.is_some();
         if all.len() == 1 && !by_mail {
             return Err(AdministrationError::LastAuthenticator(name.clone()));

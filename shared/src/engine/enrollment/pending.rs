@@ -166,14 +166,15 @@ impl PendingEnrollment {
                 (None, None) => defaults.moving,
             },
         };
-        let parameters = parameters.check().map_err(AdministrationError::Parameters);
+        let parameters = parameters
+            .check()
+            .map_err(AdministrationError::Authenticator);
         let pending = pending?
             .with_label(operation.name.clone())
             .with_parameters(parameters?, Step(operation.counter.unwrap_or_default()));
         Ok(match &operation.seed {
-            Some(seed) => {
-                pending.with_secret(Secret::from_seed(seed).map_err(AdministrationError::Seed)?)
-            }
+            Some(seed) => pending
+                .with_secret(Secret::from_seed(seed).map_err(AdministrationError::Authenticator)?),
             None => pending,
         })
     }

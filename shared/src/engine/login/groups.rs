@@ -117,13 +117,33 @@ pub(in crate::engine) fn web_requirement(
     address: Option<Address>,
     enrolled: Enrolled,
 ) -> Requirement {
-    let subject = PolicySubject {
+    let subject = web_subject(config, name, groups, address);
+    config.policy.evaluate_requirement(&subject, enrolled)
+}
+
+/// Whether the policy requires a passkey of an account at the web, where a code suffices for others.
+pub(super) fn requires_passkey(
+    config: &Config,
+    name: &UserName,
+    groups: &PersonGroups,
+    address: Option<Address>,
+) -> bool {
+    let subject = web_subject(config, name, groups, address);
+    config.policy.requires_passkey(&subject)
+}
+
+fn web_subject<'a>(
+    config: &Config,
+    name: &'a UserName,
+    groups: &'a PersonGroups,
+    address: Option<Address>,
+) -> PolicySubject<'a> {
+    PolicySubject {
         name,
         groups,
         service: SERVICE,
         address,
         completed_methods: config.gate.first_factor.completed_methods(),
         host: None,
-    };
-    config.policy.evaluate_requirement(&subject, enrolled)
+    }
 }

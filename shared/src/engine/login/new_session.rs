@@ -62,12 +62,15 @@ impl Login<'_> {
         if before.is_some_and(|before| tx.is_revoked(before).unwrap_or(true)) {
             return Ok(None);
         }
-        tx.record_sign_in(record.id, now)?;
         // What a passkey proved ends with the last one.
         let grant = match tx.passkeys(record.id)?.is_empty() {
             true => grant.without_passkey(),
-            false => grant,
+            false => Some(grant),
         };
+        let Some(grant) = grant else {
+            return Ok(None);
+        };
+        tx.record_sign_in(record.id, now)?;
         let opened = NewSession {
             browser,
             record: &record,

@@ -1,6 +1,6 @@
 //! The step after a first factor has passed: a session, the code, or only an enrollment.
 
-use super::groups::web_requirement;
+use super::groups::{requires_passkey, web_requirement};
 use super::known_browser::{RecognizedBrowser, TrustedBrowserProof};
 use super::new_session::NewSession;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant};
@@ -184,7 +184,7 @@ impl<'a> LoginProgress<'a> {
         web_requirement(config, &record.name, &groups, address, enrolled)
     }
 
-    /// Returns what the rules require for the requested page.
+    /// Returns what the rules require for the requested page, and the policy in the place of a code.
     fn page_rule(&self, config: &Config) -> Option<RuleDecision> {
         let NewSession {
             browser,
@@ -199,7 +199,14 @@ impl<'a> LoginProgress<'a> {
             method: "GET",
             address: browser.origin.certain_address(),
         };
-        Some(groups.evaluate_rules(config, &record.name, &record.groups, &request))
+        let decision = groups.evaluate_rules(config, &record.name, &record.groups, &request);
+        let of_policy = groups.for_policy(config, record);
+        let needs_passkey = decision.access == RuleAccess::Code
+            && requires_passkey(config, &record.name, &of_policy, request.address);
+        Some(match needs_passkey {
+            true => decision.with_passkey(),
+            false => decision,
+        })
     }
 
     /// Verifies the recovery or one-time code that was given with the password.
@@ -227,7 +234,7 @@ impl<'a> LoginProgress<'a> {
         needs_passkey: bool,
     ) -> Result<AfterPassword, LoginError> {
         let (tx, record) = (&mut evaluation.tx, self.session.record);
-        let to = match tx.config.email.is_enabled() {
+        let to = match tx.config.email.mails_codes() {
             true => account_data::load_mail_address(tx.config, tx, &record.name, record.id)?
                 .map(|address| address.masked()),
             false => None,

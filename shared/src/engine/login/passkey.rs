@@ -5,6 +5,7 @@
 //! a recovery code is. Each response uses up a token: of a login a limited number of wrong ones, in a
 //! session the one request.
 
+use super::known_browser::RecognizedBrowser;
 use super::new_session::NewSession;
 use super::proof::{FirstFactorPassed, SecondFactorPassed, SessionGrant, SteppedUp};
 use super::token_validity::{check_session, check_token};
@@ -106,30 +107,18 @@ impl Login<'_> {
         evaluation.write_as_if_charged()?;
         let tx = &mut evaluation.tx;
         tx.set_login_token_state(record.id, token, state, now)?;
-        let method = AuthenticationMethod::Passkey;
-        evaluation.log_event(EventKind::Accepted, method.name())?;
-        let after_login = evaluation.record_login(method)?;
-        let is_new = recognized.number().is_none() && after_login.from_new_address;
-        let new_session = NewSession {
+        let session = NewSession {
             browser,
             record: &record,
             host,
         };
-        let tx = &mut evaluation.tx;
-        let trusted = new_session.trusted_after_proof(tx, &recognized, trust)?;
-        let (number, cookie) = trusted.unzip();
-        let second = SecondFactorPassed::by_passkey(&accepted);
-        let grant = SessionGrant::by_factors(&first, &second);
-        let grant = grant.in_browser(number.or(recognized.number()));
-        let opened = OpenedSession {
-            after_login,
-            ..new_session.open(tx, grant, cookie)?
+        let entered = EnteredPasskey {
+            first,
+            accepted,
+            cause: AuthenticationMethod::Passkey.name(),
         };
-        if is_new {
-            report_sign_in(tx, name, browser)?;
-        }
-        evaluation.commit()?;
-        Ok(AfterCode::Opened(Box::new(opened)))
+        let opened = entered.open(evaluation, &session, &recognized, trust)?;
+        Ok(AfterCode::Opened(opened))
     }
 
     /// Verifies a passkey in a session, for acts that a session alone does not permit. `None` where
@@ -221,4 +210,43 @@ pub(super) struct UsedInSession<'a> {
     pub(super) evaluation: Evaluation<'a>,
     pub(super) account: AccountId,
     pub(super) accepted: AcceptedPasskey,
+}
+
+/// A passkey that was accepted at a login, and the first factor before it, which may be the same.
+pub(super) struct EnteredPasskey {
+    pub(super) first: FirstFactorPassed,
+    pub(super) accepted: AcceptedPasskey,
+    /// What the log says.
+    pub(super) cause: &'static str,
+}
+
+impl EnteredPasskey {
+    /// Opens the session, and commits.
+    pub(super) fn open(
+        self,
+        mut evaluation: Evaluation<'_>,
+        session: &NewSession<'_>,
+        recognized: &RecognizedBrowser,
+        trust: TrustRequest,
+    ) -> Result<Box<OpenedSession>, LoginError> {
+        let method = AuthenticationMethod::Passkey;
+        evaluation.log_event(EventKind::Accepted, self.cause)?;
+        let after_login = evaluation.record_login(method)?;
+        let is_new = recognized.number().is_none() && after_login.from_new_address;
+        let tx = &mut evaluation.tx;
+        let trusted = session.trusted_after_proof(tx, recognized, trust)?;
+        let (number, cookie) = trusted.unzip();
+        let second = SecondFactorPassed::by_passkey(&self.accepted);
+        let grant = SessionGrant::by_factors(&self.first, &second);
+        let grant = grant.in_browser(number.or(recognized.number()));
+        let opened = OpenedSession {
+            after_login,
+            ..session.open(tx, grant, cookie)?
+        };
+        if is_new {
+            report_sign_in(tx, &session.record.name, session.browser)?;
+        }
+        evaluation.commit()?;
+        Ok(Box::new(opened))
+    }
 }

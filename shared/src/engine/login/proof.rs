@@ -65,6 +65,17 @@ impl FirstFactorPassed {
             .then(|| FirstFactorPassed::now(FirstFactorMethod::Identity, now))
     }
 
+    /// Proves a passkey that is two factors: its authenticator verified its user. `None` where it did
+    /// not, or another first factor is configured.
+    pub(in crate::engine) fn by_passkey(
+        accepted: &AcceptedPasskey,
+        configured: FirstFactorSource,
+        now: Timestamp,
+    ) -> Option<FirstFactorPassed> {
+        let is_first = configured == FirstFactorSource::Password && accepted.is_user_verified();
+        is_first.then(|| FirstFactorPassed::now(FirstFactorMethod::Passkey, now))
+    }
+
     /// Proves the first factor of a token's parent that is still valid. `issued` is when the token
     /// was issued. A token of a prompt or a local socket proves none.
     pub(in crate::engine) fn by_token_parent(
@@ -243,10 +254,13 @@ impl SessionGrant {
         }
     }
 
-    /// Takes away the proof of a passkey, and leaves that of the first factor.
-    #[must_use]
-    pub(in crate::engine) fn without_passkey(self) -> SessionGrant {
-        match self.passed.second {
+    /// Takes away the proof of a passkey, and leaves that of the first factor. `None` where a passkey
+    /// was the first factor too.
+    pub(in crate::engine) fn without_passkey(self) -> Option<SessionGrant> {
+        if self.passed.first == FirstFactorMethod::Passkey {
+            return None;
+        }
+        Some(match self.passed.second {
             SecondFactorMethod::Passkey => SessionGrant {
                 passed: CompletedFactors {
                     second: SecondFactorMethod::None(Enrolled::Yes),
@@ -255,7 +269,7 @@ impl SessionGrant {
                 ..self
             },
             _ => self,
-        }
+        })
     }
 
     /// Returns when the factors passed, for a session that is opened at `now`.

@@ -82,7 +82,7 @@ pub enum MailRequest<T> {
 /// Why no code is mailed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailRefusal {
-    /// Mail is not configured in `[email]`.
+    /// Mail is not configured in `[email]`, or no code is mailed as a second factor.
     NotConfigured,
     /// The account has no confirmed address.
     NoAddress,
@@ -363,6 +363,9 @@ fn request_code(
     }
     let tx = &mut evaluation.tx;
     let config = tx.config;
+    if !config.email.mails_codes() {
+        return Ok(MailRequest::Refused(MailRefusal::NotConfigured));
+    }
     if let Some(token) = token {
         let trials = tx.login_token_state(token.id())?;
         let is_alive = check_token(token, tx)?.is_some();

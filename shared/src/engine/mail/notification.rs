@@ -46,6 +46,7 @@ fn concerns_owner(event: &AuditEvent) -> bool {
         | EventKind::AuthenticatorRemoved
         | EventKind::PasskeyAdded
         | EventKind::PasskeyRemoved
+        | EventKind::ApprovalRefused
         | EventKind::RecoveryCodesReplaced
         | EventKind::OneTimeCodeIssued
         | EventKind::OneTimeCodeCancelled

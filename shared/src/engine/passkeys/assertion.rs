@@ -20,6 +20,26 @@ pub(in crate::engine) fn use_passkey(
     verification: UserVerification,
     response: &AssertionResponse,
 ) -> Result<Result<AcceptedPasskey, PasskeyRefusal>, StoreError> {
+    let checked = check_passkey(tx, account, challenge, verification, response)?;
+    Ok(match checked {
+        Ok((number, accepted)) => {
+            let now = tx.now;
+            tx.record_passkey_use(number, &accepted, now)?;
+            Ok(accepted)
+        }
+        Err(refusal) => Err(refusal),
+    })
+}
+
+/// Verifies a passkey of an account, and returns its number. Writes nothing, so that it grants
+/// nothing.
+pub(in crate::engine) fn check_passkey(
+    tx: &mut EngineTransaction<'_>,
+    account: AccountId,
+    challenge: &PasskeyChallenge,
+    verification: UserVerification,
+    response: &AssertionResponse,
+) -> Result<Result<(i64, AcceptedPasskey), PasskeyRefusal>, StoreError> {
     let Some(party) = RelyingParty::from_config(tx.config) else {
         return Ok(Err(PasskeyRefusal::RelyingParty));
     };
@@ -36,14 +56,7 @@ pub(in crate::engine) fn use_passkey(
         authenticator_data: &response.authenticator_data,
         signature: &response.signature,
     };
-    let verified = verify_assertion(
-        &party.request(challenge, verification),
-        &found.passkey,
-        &assertion,
-    );
-    if let Ok(accepted) = &verified {
-        let now = tx.now;
-        tx.record_passkey_use(found.number, accepted, now)?;
-    }
-    Ok(verified)
+    let request = party.request(challenge, verification);
+    let verified = verify_assertion(&request, &found.passkey, &assertion);
+    Ok(verified.map(|accepted| (found.number, accepted)))
 }

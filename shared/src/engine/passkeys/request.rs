@@ -3,13 +3,15 @@
 use crate::config::Config;
 use crate::config::gate::UserVerification;
 use crate::credential::passkey::CredentialId;
+use crate::engine::login::token_validity::check_token;
 use crate::engine::{AdministrationError, EngineError, Passkeys};
 use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::system::random::random_bytes;
 use crate::token::session::Session;
-use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeyToken};
+use crate::token::{LoginToken, PasskeyPayload, PasskeyPurpose, PasskeySignIn, PasskeyToken};
 use crate::verify::passkey::{PasskeyChallenge, PasskeyRequest};
+use std::fmt;
 
 /// Length of a user handle in bytes: random, so that it says nothing of the account.
 const USER_HANDLE: usize = 32;
@@ -54,6 +56,43 @@ impl RelyingParty {
     }
 }
 
+/// Passkeys that were made for another relying party than that of the configuration: none of them
+/// works, and none can be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherRelyingParty {
+    pub earlier: String,
+    /// `None` where the gate can have no passkeys.
+    pub configured: Option<String>,
+}
+
+impl OtherRelyingParty {
+    pub fn remedy(&self) -> String {
+        let earlier = &self.earlier;
+        format!(
+            "set gate.passkeys.rp_id = \"{earlier}\", with gate.url on {earlier} or a host below it; or remove \
+             the passkeys first, and have new ones added"
+        )
+    }
+}
+
+impl fmt::Display for OtherRelyingParty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let earlier = &self.earlier;
+        match &self.configured {
+            Some(configured) => write!(
+                f,
+                "gate.passkeys.rp_id is {configured:?} (by default the host of gate.url), and the passkeys that \
+                 are there were made for {earlier:?}: none of them would work"
+            ),
+            None => write!(
+                f,
+                "gate.url is an address or a path, where no passkey works, and there are passkeys, made for \
+                 {earlier:?}"
+            ),
+        }
+    }
+}
+
 /// What a page's script gives to `navigator.credentials`.
 #[derive(Debug)]
 pub struct PasskeyOptions {
@@ -64,9 +103,40 @@ pub struct PasskeyOptions {
     pub ids: Vec<CredentialId>,
     /// The account's handle, for a registration.
     pub user_handle: Vec<u8>,
+    /// Whether a passkey that is registered must be able to sign in without a name.
+    pub is_discoverable: bool,
+}
+
+impl PasskeyOptions {
+    /// Returns the request of a sign-in without a name: any passkey of the relying party may answer
+    /// it. `None` where the configuration permits none.
+    pub fn of_sign_in(config: &Config, request: &PasskeySignIn) -> Option<PasskeyOptions> {
+        let party = RelyingParty::from_config(config)?;
+        config.gate.passkeys.sign_in.then(|| PasskeyOptions {
+            challenge: request.passkey_challenge(),
+            rp_id: party.id,
+            user_verification: UserVerification::Required,
+            ids: Vec::new(),
+            user_handle: Vec::new(),
+            is_discoverable: true,
+        })
+    }
 }
 
 impl Passkeys<'_> {
+    /// Returns the relying party of the passkeys that are there, if the configuration has another one.
+    pub fn other_relying_party(&mut self) -> Result<Option<OtherRelyingParty>, EngineError> {
+        let party = RelyingParty::from_config(&self.engine.config);
+        let configured = party.map(|party| party.id);
+        let mut tx = self.engine.begin(Intent::Read)?;
+        let earlier = tx.passkey_relying_party()?;
+        let other = earlier.filter(|earlier| Some(earlier) != configured.as_ref());
+        Ok(other.map(|earlier| OtherRelyingParty {
+            earlier,
+            configured,
+        }))
+    }
+
     /// Whether the gate of this configuration can have passkeys.
     pub fn are_available(&self) -> bool {
         RelyingParty::from_config(&self.engine.config).is_some()
@@ -78,20 +148,21 @@ impl Passkeys<'_> {
     }
 
     /// Returns the request of a login whose first factor has passed. `None` where the account has no
-    /// passkey.
+    /// passkey, or the login is over.
     pub fn request_at_login(
         &mut self,
         token: &LoginToken,
+        now: Timestamp,
     ) -> Result<Option<PasskeyOptions>, EngineError> {
         let Some(party) = RelyingParty::from_config(&self.engine.config) else {
             return Ok(None);
         };
-        let mut tx = self.engine.begin(Intent::Read)?;
-        let kept = match tx.find_account(token.account())? {
-            Some(record) => tx.passkeys(record.id)?,
-            None => Vec::new(),
+        let mut tx = self.engine.begin_act(Intent::Read, now)?;
+        let validity = check_token(token, &mut tx)?;
+        let Some(record) = validity.and_then(|validity| validity.record) else {
+            return Ok(None);
         };
-        let mut kept = kept;
+        let mut kept = tx.passkeys(record.id)?;
         kept.retain(|kept| kept.rp_id == party.id);
         let Some(first) = kept.first() else {
             return Ok(None);
@@ -101,6 +172,7 @@ impl Passkeys<'_> {
             rp_id: party.id,
             user_verification: party.user_verification,
             user_handle: first.user_handle.clone(),
+            is_discoverable: false,
             ids: kept.into_iter().map(|kept| kept.passkey.id).collect(),
         }))
     }
@@ -129,7 +201,9 @@ impl Passkeys<'_> {
         let token = PasskeyToken::issue_in(session, payload, &vault.token_keys(), now)?;
         let user_verification = match purpose {
             PasskeyPurpose::Registration => party.user_verification,
-            PasskeyPurpose::StepUp | PasskeyPurpose::PamCode => UserVerification::Required,
+            PasskeyPurpose::StepUp | PasskeyPurpose::PamCode | PasskeyPurpose::Approval(_) => {
+                UserVerification::Required
+            }
         };
         let options = PasskeyOptions {
             challenge: token.passkey_challenge(),
@@ -143,6 +217,7 @@ impl Passkeys<'_> {
                 .map(|kept| kept.passkey.id)
                 .collect(),
             user_handle,
+            is_discoverable: self.engine.config.gate.passkeys.sign_in,
         };
         Ok(Some((token, options)))
     }

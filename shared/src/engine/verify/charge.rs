@@ -60,6 +60,14 @@ impl Evaluation<'_> {
         }
     }
 
+    /// Returns why an input would be refused without comparison now.
+    pub(in crate::engine) fn delay(&self) -> Option<Refusal> {
+        match self.credentials.host_wait {
+            Some(wait) => Some(Refusal::AddressDelayed { wait }),
+            None => self.password_refusal(),
+        }
+    }
+
     fn password_refusal(&self) -> Option<Refusal> {
         match self.credentials.address_wait {
             Some(wait) => Some(Refusal::AddressDelayed { wait }),
@@ -78,7 +86,7 @@ impl Evaluation<'_> {
     }
 
     /// Adds a failure to the bucket, and locks the bucket if that was one too many.
-    pub(super) fn charge_bucket(
+    pub(in crate::engine) fn charge_bucket(
         &mut self,
         cost: u32,
         wrong: WrongFactor,
@@ -134,7 +142,7 @@ impl Evaluation<'_> {
     }
 
     /// Adds a failure to the host of a fleet that states the origin.
-    pub(super) fn charge_host(&mut self) -> Result<(), StoreError> {
+    pub(in crate::engine) fn charge_host(&mut self) -> Result<(), StoreError> {
         let Some(bucket) = &self.host_bucket else {
             return Ok(());
         };

@@ -102,7 +102,8 @@ impl Evaluation<'_> {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
             | AuthenticationMethod::Passkey
-            | AuthenticationMethod::PasskeyCode => (true, false),
+            | AuthenticationMethod::PasskeyCode
+            | AuthenticationMethod::Approval => (true, false),
             AuthenticationMethod::TrustedBrowser
             | AuthenticationMethod::Password
             | AuthenticationMethod::Identity => (false, false),

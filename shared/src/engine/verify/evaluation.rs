@@ -9,6 +9,7 @@ use crate::account::event::EventKind;
 use crate::account::name::NewName;
 use crate::account::record::{AccountId, AccountRecord};
 use crate::account::second_factor::{Enrolled, MailStatus};
+use crate::config::email::MailedCodes;
 use crate::credential::input::Input;
 use crate::credential::otp::secret::Secret;
 use crate::credential::otp::totp::OtpParameters;
@@ -113,7 +114,9 @@ impl<'a> Evaluation<'a> {
         };
         let mailed_code = tx
             .mailed_code(id)?
-            .filter(|(purpose, _)| *purpose == MailedFor::Login);
+            .filter(|(purpose, _)| *purpose == MailedFor::Login)
+            // one that was mailed before the key was set
+            .filter(|_| config.email.codes == MailedCodes::SecondFactor);
         let owner = match &record {
             Some(record) => BucketOwner::Account(record.id),
             None => BucketOwner::UnknownName(vault.shared_bucket(request.name)),

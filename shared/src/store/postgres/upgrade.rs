@@ -52,7 +52,7 @@ const FROM_VERSION_6: PostgresMigration = PostgresMigration {
             issued BIGINT NOT NULL, received BIGINT, used BIGINT, PRIMARY KEY (host, position))",
 };
 
-/// Adds the tables of passkeys and of the codes that they make.
+/// Adds the tables of passkeys, of the codes that they make, and of requests that they approve.
 const FROM_VERSION_7: PostgresMigration = PostgresMigration {
     from: 7,
     schema: include_str!("../sqlite/migration/schema_7.sql"),
@@ -66,7 +66,15 @@ const FROM_VERSION_7: PostgresMigration = PostgresMigration {
             created BIGINT NOT NULL, last_used BIGINT, UNIQUE (account, name));
         CREATE TABLE passkey_code (
             account BIGINT PRIMARY KEY REFERENCES account ON DELETE CASCADE, hash BYTEA NOT NULL,
-            issued BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT NOT NULL)",
+            issued BIGINT NOT NULL, expires BIGINT NOT NULL, used BIGINT NOT NULL);
+        CREATE TABLE approval_request (
+            hash BYTEA PRIMARY KEY, account BIGINT NOT NULL REFERENCES account ON DELETE CASCADE,
+            generation BIGINT NOT NULL, conversation BYTEA NOT NULL, number BYTEA NOT NULL,
+            state TEXT COLLATE \"C\" NOT NULL, session BYTEA, service TEXT COLLATE \"C\" NOT NULL,
+            host TEXT COLLATE \"C\" NOT NULL, origin TEXT COLLATE \"C\" NOT NULL,
+            created BIGINT NOT NULL, expires BIGINT NOT NULL);
+        CREATE INDEX approval_request_account ON approval_request (account);
+        CREATE INDEX approval_request_created ON approval_request (created)",
 };
 
 /// Migrations in order, without a gap. Version 5 is the first that stores in PostgreSQL have; tests

@@ -108,6 +108,26 @@ CREATE TABLE passkey (
     UNIQUE (account, name)
 ) STRICT;
 
+-- Requests of PAM prompts for an approval at the web, until ten minutes after they were made. hash: keyed, of the account and the
+-- characters of the address. conversation: keyed hash of what only the conversation that made it knows. number: keyed hash of the
+-- digits that it shows. generation: of the account, when it was made. session: the one that approved it.
+CREATE TABLE approval_request (
+    hash         BLOB PRIMARY KEY,
+    account      INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
+    generation   INTEGER NOT NULL,
+    conversation BLOB NOT NULL,
+    number       BLOB NOT NULL,
+    state        TEXT NOT NULL,
+    session      BLOB,
+    service      TEXT NOT NULL,
+    host         TEXT NOT NULL,
+    origin       TEXT NOT NULL,
+    created      INTEGER NOT NULL,
+    expires      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX approval_request_account ON approval_request (account);
+CREATE INDEX approval_request_created ON approval_request (created);
+
 CREATE TABLE recovery_code (
     account INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
     hash    BLOB NOT NULL,

@@ -10,10 +10,10 @@ use crate::credential::otp::totp::{Algorithm, OtpKind, OtpParameters, Step};
 use crate::credential::scope::AppPasswordScope;
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::{
-    AppPasswordHash, BrowserHash, MailedFor, MailedHash, OneTimeHash, RecoveryHash,
+    AppPasswordHash, ApprovalHash, BrowserHash, MailedFor, MailedHash, OneTimeHash, RecoveryHash,
     SecretFingerprint,
 };
-use crate::store::{MailAddresses, StoreError};
+use crate::store::{ApprovalState, MailAddresses, StoreError};
 use crate::system::clock::Timestamp;
 use crate::token::TokenId;
 use crate::token::session::SessionId;
@@ -66,6 +66,7 @@ column!(Label, "a name", name => name.as_str().to_column(), text: String => Labe
 column!(EmailAddress, "an e-mail address", to => to.as_str().to_column(), text: String => EmailAddress::try_from(text).ok());
 column!(EventKind, "an event", kind => kind.name().to_column(), name: String => EventKind::from_name(&name));
 column!(MailedFor, "a mailed code", purpose => purpose.name().to_column(), name: String => MailedFor::from_name(&name));
+column!(ApprovalState, "a request for an approval", state => state.name().to_column(), name: String => ApprovalState::from_name(&name));
 column!(Algorithm, "an authenticator", algorithm => algorithm.name().to_column(), name: String => Algorithm::from_name(&name));
 column!(AppPasswordScope, "an app password's scope", scope => Value::Text(scope.to_string().into()), text: String => text.parse().ok());
 column!(PasswordHash, "a password", hash => hash.0.as_str().to_column(), text: String => Some(PasswordHash(text)));
@@ -74,6 +75,7 @@ bytes_column!(RecoveryHash, "a recovery code");
 bytes_column!(OneTimeHash, "a one-time code");
 bytes_column!(MailedHash, "a mailed code");
 bytes_column!(AppPasswordHash, "an app password");
+bytes_column!(ApprovalHash, "a request for an approval");
 bytes_column!(BrowserHash, "a trusted browser");
 bytes_column!(SessionId, "a session");
 bytes_column!(TokenId, "a login token");

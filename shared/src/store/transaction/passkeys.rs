@@ -3,7 +3,7 @@
 use super::Transaction;
 use super::convert::{ColumnResult, Row};
 use super::second_factor::consumed;
-use crate::account::name::Label;
+use crate::account::name::{Label, UserName};
 use crate::account::record::AccountId;
 use crate::credential::passkey::CredentialId;
 use crate::credential::passkey::public_key::PasskeyPublicKey;
@@ -46,6 +46,13 @@ impl Transaction<'_> {
     /// Returns the account that has a passkey with this identifier.
     pub fn find_passkey_owner(&mut self, id: &CredentialId) -> StoreResult<Option<AccountId>> {
         let sql = "SELECT account FROM passkey WHERE credential = ?1";
+        self.find_row(sql, [id.as_bytes()], |row| row.get(0))
+    }
+
+    /// Returns the name of the account that has a passkey with this identifier.
+    pub fn find_passkey_account(&mut self, id: &CredentialId) -> StoreResult<Option<UserName>> {
+        let sql = "SELECT account.name FROM passkey JOIN account ON account.id = passkey.account \
+                   WHERE credential = ?1";
         self.find_row(sql, [id.as_bytes()], |row| row.get(0))
     }
 

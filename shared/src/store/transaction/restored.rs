@@ -26,14 +26,15 @@ impl Transaction<'_> {
         self.open.set_time_limit(UNHURRIED);
     }
 
-    /// Ends sessions, trusted browsers, grace periods, sign-ins that have begun, one-time and mailed
-    /// codes, removes queued mail, and has every host of a fleet join again. The caller has renewed the keys of tokens.
+    /// Ends sessions, trusted browsers, grace periods, sign-ins and approvals that have begun, one-time
+    /// and mailed codes, removes queued mail, and has every host of a fleet join again. The caller has renewed the keys of tokens.
     pub fn end_what_a_backup_revives(&mut self) -> StoreResult<()> {
         for table in [
             "session",
             "browser_token",
             "trusted_browser",
             "login_token",
+            "approval_request",
             "one_time_code",
             "passkey_code",
             "mailed_code",

@@ -82,6 +82,7 @@ impl Transaction<'_> {
         for table in [
             "passkey",
             "passkey_code",
+            "approval_request",
             "one_time_code",
             "mailed_code",
             "outbox",

@@ -6,6 +6,7 @@ use super::Transaction;
 use super::convert::{ColumnResult, Row, unsigned};
 use super::keys::IS_UP_TO_DATE;
 use super::revocations::REVOCATIONS_KEPT;
+use super::second_factor::consumed;
 use crate::account::record::AccountId;
 use crate::crypto::password::PasswordHash;
 use crate::crypto::vault::BrowserHash;
@@ -15,7 +16,7 @@ use crate::store::{
 };
 use crate::system::clock::Timestamp;
 use crate::token::session::{CLOCKS_APART, SessionId};
-use crate::token::{Token, TokenId};
+use crate::token::{PasskeySignIn, Token, TokenId};
 
 const NEWEST: i64 = 0;
 const OLDER: i64 = 1;
@@ -319,14 +320,36 @@ impl Transaction<'_> {
         trials: LoginTokenState,
         now: Timestamp,
     ) -> StoreResult<()> {
-        // long after expiry: a clock that ran ahead and is set back makes no used token valid again
-        let over = now.minus(REVOCATIONS_KEPT);
-        let sql = "DELETE FROM login_token WHERE id IN \
-                   (SELECT id FROM login_token WHERE expires < ?1 /*+ FOR UPDATE SKIP LOCKED */)";
-        self.execute(sql, [over])?;
+        self.forget_old_token_states(now)?;
         let sql = "INSERT INTO login_token (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, ?4, ?5) \
                    ON CONFLICT (id) DO UPDATE SET wrong = excluded.wrong, used = excluded.used";
         let (id, expires) = (token.id(), token.expires());
         self.execute(sql, (id, account, expires, trials.wrong, trials.used))
+    }
+
+    /// Uses up the request of a sign-in by a passkey alone.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: another transaction has used it up meanwhile.
+    pub fn use_passkey_sign_in(
+        &mut self,
+        account: AccountId,
+        request: &PasskeySignIn,
+        now: Timestamp,
+    ) -> StoreResult<()> {
+        self.forget_old_token_states(now)?;
+        let sql = "INSERT INTO login_token (id, account, expires, wrong, used) VALUES (?1, ?2, ?3, 0, ?4) \
+                   ON CONFLICT DO NOTHING";
+        let (id, expires) = (request.id(), request.expires());
+        consumed(self.execute_counted(sql, (id, account, expires, true))?)
+    }
+
+    /// Removes what is kept of tokens that expired long before `now`: a clock that ran ahead and is
+    /// set back makes no used token valid again.
+    fn forget_old_token_states(&mut self, now: Timestamp) -> StoreResult<()> {
+        let over = now.minus(REVOCATIONS_KEPT);
+        let sql = "DELETE FROM login_token WHERE id IN \
+                   (SELECT id FROM login_token WHERE expires < ?1 /*+ FOR UPDATE SKIP LOCKED */)";
+        self.execute(sql, [over])
     }
 }

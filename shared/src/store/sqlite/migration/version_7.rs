@@ -1,5 +1,5 @@
-//! Migration from version 7 to version 8: the tables of passkeys and of the codes
-//! that they make are added.
+//! Migration from version 7 to version 8: the tables of passkeys, of the codes that they make, and of
+//! requests that they approve, are added.
 
 use super::create_missing;
 use crate::store::StoreResult;

@@ -1,0 +1,167 @@
+//! Accounts that must have a passkey at the web, and configurations of passkeys that contradict
+//! themselves.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod test_store;
+
+use postern_shared::account::name::UserName;
+use postern_shared::config::{Config, file};
+use postern_shared::credential::completed_methods::CompletedMethods;
+use postern_shared::credential::input::Input;
+use postern_shared::engine::{AfterPassword, BrowserContext, RequestedPage, SERVICE};
+use postern_shared::policy::groups::PersonGroups;
+use postern_shared::policy::requirement::PolicySubject;
+use postern_shared::system::network::address::Address;
+use std::path::Path;
+use test_store::{NOW, PASSWORD, TestStore, alice_at_the_web, browser, name, password, remote};
+
+const OWN_HOST: &str = "[gate]\nurl = \"https://auth.example.com/\"\n";
+const FROM: &str = "192.0.2.7";
+
+fn read(text: &str) -> Result<Config, String> {
+    let read = file::validate_with_accounts(Path::new("/nowhere/p.toml"), text.to_owned());
+    read.map(|valid| valid.config)
+        .map_err(|error| error.to_string())
+}
+
+#[track_caller]
+fn is_refused(text: &str, words: &str) {
+    let error = read(text).unwrap_err();
+    assert!(error.contains(words), "{text}: {error}");
+}
+
+#[test]
+fn passkeys_that_no_user_could_have_are_refused_when_the_file_is_read() {
+    for (text, words) in [
+        (
+            "passkey_required = \"enrolled\"",
+            "passkey_required: must be \"all\", or a list",
+        ),
+        (
+            "passkey_required = [\"!bob\"]",
+            "at least one entry that is not an exception",
+        ),
+        (
+            "passkey_required = \"all\"",
+            "needs a gate with a host name of its own",
+        ),
+    ] {
+        is_refused(&format!("[policy]\n{text}\n"), words);
+    }
+    let path = "[gate]\nurl = \"https://app.example.com/_postern/\"\n";
+    is_refused(
+        &format!("[policy]\npasskey_required = \"all\"\n{path}"),
+        "host name of its own",
+    );
+    let declared = "[[account]]\nname = \"carol\"\nsecret_file = \"/etc/postern/carol\"\ngroups = [\"staff\"]\n";
+    for list in ["\"all\"", "[\"carol\"]", "[\"%staff\"]"] {
+        let text = format!("[policy]\npasskey_required = {list}\n{OWN_HOST}{declared}");
+        is_refused(&text, "includes carol, which is declared");
+    }
+    let shared = "[gate]\nurl = \"https://auth.example.com/\"\n\
+                  application_urls = [\"https://app.example.com/_postern/\"]\n";
+    is_refused(
+        &format!("[policy]\npasskey_required = \"all\"\n{shared}"),
+        "at app.example.com the pages are on a path",
+    );
+    let rule = |hosts: &str| format!("{shared}[[gate.rule]]\n{hosts}then = \"passkey\"\n");
+    is_refused(&rule(""), "covers app.example.com of gate.application_urls");
+    is_refused(
+        &rule("hosts = [\"*.example.com\"]\n"),
+        "covers app.example.com",
+    );
+    read(&rule("hosts = [\"vault.example.com\"]\n")).unwrap();
+    let excepted =
+        format!("[policy]\npasskey_required = [\"all\", \"!carol\"]\n{OWN_HOST}{declared}");
+    read(&excepted).unwrap();
+
+    let on = "[gate.passkeys]\nsign_in = true\n";
+    read(&format!("{OWN_HOST}{on}")).unwrap();
+    is_refused(on, "sign_in: needs a gate with a host name of its own");
+    is_refused(
+        &format!("{path}{on}"),
+        "sign_in: needs a gate with a host name of its own",
+    );
+    is_refused(
+        &format!("[gate]\nurl = \"https://192.0.2.1/\"\n{on}"),
+        "sign_in: needs",
+    );
+    let by_host = format!("{OWN_HOST}first_factor = \"pam\"\n{on}");
+    is_refused(&by_host, "sign_in: needs gate.first_factor = \"password\"");
+    let by_proxy = format!(
+        "{OWN_HOST}first_factor = \"header\"\n{on}\
+         [[gate.trusted_proxies]]\nfrom = [\"192.0.2.1\"]\nproxy = \"nginx\"\n\
+         secret_file = \"/etc/postern/proxy.secret\"\nidentity_header = \"X-User\"\n"
+    );
+    is_refused(&by_proxy, "sign_in: needs gate.first_factor = \"password\"");
+}
+
+#[test]
+fn names_groups_and_exceptions_say_who_must_have_one() {
+    let requires = |policy: &str, groups: &[&str], address: &str| {
+        let config = read(&format!("[policy]\n{policy}\n{OWN_HOST}")).unwrap();
+        let subject = PolicySubject {
+            name: &name("alice"),
+            groups: &PersonGroups::from_names(groups.iter().copied()),
+            service: SERVICE,
+            address: Address::parse(address),
+            completed_methods: &CompletedMethods::PASSWORD,
+            host: None,
+        };
+        config.policy.requires_passkey(&subject)
+    };
+    assert!(!requires("", &[], FROM));
+    assert!(!requires("required = \"all\"", &[], FROM));
+    for (list, groups, expected) in [
+        ("\"all\"", &[][..], true),
+        ("[\"alice\"]", &[], true),
+        ("[\"bob\"]", &[], false),
+        ("[\"%admins\"]", &["admins"], true),
+        ("[\"%admins\"]", &[], false),
+        ("[\"all\", \"!alice\"]", &[], false),
+        ("[\"%admins\", \"!%robots\"]", &["admins", "robots"], false),
+        ("[]", &[], false),
+    ] {
+        let policy = format!("passkey_required = {list}");
+        assert_eq!(
+            requires(&policy, groups, FROM),
+            expected,
+            "{list} {groups:?}"
+        );
+    }
+    let exempt = "passkey_required = \"all\"\n[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]";
+    assert!(!requires(exempt, &[], FROM));
+    assert!(requires(exempt, &[], "198.51.100.7"));
+}
+
+/// Enters a password for a page, and returns whether the page needs a passkey.
+fn needs_passkey(test: &mut TestStore, who: &UserName, page: Option<RequestedPage<'_>>) -> bool {
+    let (from, none) = (remote(FROM), Input::parse(b""));
+    let browser = BrowserContext {
+        page,
+        ..browser(&from)
+    };
+    let typed = password(PASSWORD);
+    let mut login = test.engine.login();
+    match login.enter_password(&browser, who, Some(&typed), &none, NOW) {
+        Ok(AfterPassword::Code(token)) => token.payload().needs_passkey,
+        _ => panic!("no code is asked for"),
+    }
+}
+
+/// A code signs in always, so that the account can add a passkey; for a page of an application the
+/// code page says that one is needed.
+#[test]
+fn the_page_of_an_application_needs_one_and_the_pages_of_the_account_do_not() {
+    let rules = "[policy]\npasskey_required = [\"alice\"]\n\
+                 [gate]\nurl = \"https://auth.example.com/\"\n\
+                 [[gate.rule]]\nhosts = [\"open.example.com\"]\nthen = \"password\"\n";
+    let (mut test, _) = alice_at_the_web(rules);
+    test.enrols("bob");
+    test.sets_password("bob");
+    let page = |host| Some(RequestedPage { host, target: "/" });
+    let (alice, bob) = (name("alice"), name("bob"));
+    assert!(needs_passkey(&mut test, &alice, page("app.example.com")));
+    assert!(!needs_passkey(&mut test, &bob, page("app.example.com")));
+    assert!(!needs_passkey(&mut test, &alice, None));
+}

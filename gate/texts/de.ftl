@@ -433,10 +433,12 @@ passkey-code-none = Ein Code braucht einen Passkey, dessen Gerät Sie prüft, mi
 # approval
 approve = Anmeldung freigeben
 approve-line = Geben Sie dies nur frei, wenn Sie sich gerade dort anmelden und Ihre eigene Eingabeaufforderung die Zahl zeigt, die Sie hier eingeben.
+approve-warning = Hat Ihnen jemand diese Adresse oder die Zahl geschickt, ist es ein Angriff: Wählen Sie „Das war ich nicht“.
 approve-host = Rechner
 approve-service = Dienst
 approve-from = Von
 approve-account = Konto
+approve-user = Angemeldet wird
 approve-time = Zeit
 approve-asked = angefragt { $at }
 approve-number = Die Zahl an der Eingabeaufforderung

@@ -413,10 +413,12 @@ passkey-code-none = A code needs a passkey whose device checks you, by PIN or fi
 # approval
 approve = Approve a sign-in
 approve-line = Approve this only if you are signing in there now and your own prompt shows the number that you type here.
+approve-warning = If someone has sent you this address or the number, it is an attack: press “This was not me”.
 approve-host = Host
 approve-service = Service
 approve-from = From
 approve-account = Account
+approve-user = Signs in as
 approve-time = Time
 approve-asked = asked { $at }
 approve-number = The number at the prompt

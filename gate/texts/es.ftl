@@ -433,10 +433,12 @@ passkey-code-none = Un código necesita una llave de acceso cuyo dispositivo le 
 # approval
 approve = Aprobar un inicio de sesión
 approve-line = Apruebe esto solo si está iniciando sesión allí en este momento y su propio terminal muestra el número que escribe aquí.
+approve-warning = Si alguien le ha enviado esta dirección o el número, es un ataque: pulse «No fui yo».
 approve-host = Equipo
 approve-service = Servicio
 approve-from = Desde
 approve-account = Cuenta
+approve-user = Inicia sesión
 approve-time = Hora
 approve-asked = solicitado { $at }
 approve-number = El número que muestra el terminal

@@ -41,6 +41,8 @@ struct Prompt {
     service: &'static str,
     account: &'static str,
     phase: Phase,
+    /// Whether a process of the user's own runs it.
+    is_own: bool,
 }
 
 const SSHD: Prompt = Prompt {
@@ -48,6 +50,7 @@ const SSHD: Prompt = Prompt {
     service: "sshd",
     account: "alice",
     phase: Phase::After,
+    is_own: false,
 };
 
 impl Prompt {
@@ -55,6 +58,10 @@ impl Prompt {
         let account = name(self.account);
         let requester = match &self.host {
             Some(host) => Requester::Host(host),
+            None if self.is_own => Requester::Owner {
+                name: &account,
+                uid: 1000,
+            },
             None => Requester::Root("root"),
         };
         act(PamContext {
@@ -568,6 +575,55 @@ fn requests_reach_no_one_and_five_in_ten_minutes_are_the_most() {
 
     // Later there may be more, and the old ones are removed.
     assert!(SSHD.requests_at(&mut test, NOW.plus(601)).is_ok());
+    let all = "SELECT count(*) FROM approval_request";
+    assert_eq!(test.number::<i64>(all), 1);
+}
+
+/// A process of alice's own, which has proven nothing, neither ends the request of her ssh login nor uses
+/// up what she may ask for there.
+#[test]
+fn a_process_of_the_users_own_leaves_the_requests_at_ssh() {
+    let (mut test, _, session, mut key) = alice();
+    let pending = SSHD.requests(&mut test);
+    let own = Prompt {
+        is_own: true,
+        ..SSHD
+    };
+    for _ in 0..5 {
+        own.requests(&mut test);
+    }
+    let refusal = own.requests_at(&mut test, NOW).unwrap_err();
+    assert_eq!(refusal.cause, "approval-too-many");
+    approves(&mut test, &session, &pending, &mut key);
+    assert!(SSHD.consumes_at(&mut test, &pending, NOW).is_ok());
+}
+
+/// Who types something else after the owner's refusal pays for it as well.
+#[test]
+fn a_refused_request_that_is_given_up_counts_as_a_wrong_code() {
+    let (mut test, _, session, _) = alice();
+    let pending = SSHD.requests(&mut test);
+    let from = remote(PHONE);
+    let mut approvals = test.engine.approvals();
+    let refused = approvals.refuse_request(&browser(&from), &session, pending.code(), NOW);
+    assert!(refused.unwrap().is_some());
+    let failures = "SELECT count(*) FROM failure";
+    let before: i64 = test.number(failures);
+    SSHD.run(|context| {
+        let mut approvals = test.engine.approvals();
+        approvals.end_request(context, &pending, NOW).unwrap();
+    });
+    assert_eq!(test.number::<i64>(failures), before + 1);
+}
+
+/// Requests of a clock that ran ahead are neither counted nor kept.
+#[test]
+fn requests_of_the_future_are_forgotten() {
+    let (mut test, ..) = alice();
+    for _ in 0..5 {
+        SSHD.requests_at(&mut test, NOW.plus(1_000_000)).unwrap();
+    }
+    SSHD.requests(&mut test);
     let all = "SELECT count(*) FROM approval_request";
     assert_eq!(test.number::<i64>(all), 1);
 }

@@ -245,7 +245,7 @@ fn an_answer_for_a_code_is_no_step_up() {
 #[test]
 fn what_ends_passkeys_or_sessions_ends_the_code() {
     type End = fn(&mut Alice);
-    let ends: [(&str, End); 5] = [
+    let ends: [(&str, End); 6] = [
         ("the passkey is removed", |alice| {
             let (who, label) = (name("alice"), "laptop".parse().unwrap());
             let actor = Principal::Command("root");
@@ -260,6 +260,14 @@ fn what_ends_passkeys_or_sessions_ends_the_code() {
             let root = Principal::Command("root");
             sessions
                 .revoke_sessions(&name("alice"), None, root, NOW)
+                .unwrap();
+        }),
+        ("its session ends", |alice| {
+            let mut sessions = alice.test.engine.sessions();
+            let id = Some(alice.session.id);
+            let root = Principal::Command("root");
+            sessions
+                .revoke_sessions(&name("alice"), id, root, NOW)
                 .unwrap();
         }),
         ("the password changes", |alice| {

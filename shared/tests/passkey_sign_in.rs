@@ -362,6 +362,19 @@ fn wrong_responses_count_for_their_address() {
         before,
         "no row is left by strangers"
     );
+    // Nor by a stranger who knows the identifier of a passkey, and has no key.
+    let mut copied = SoftAuthenticator::new(b"one");
+    copied.user_handle = key.user_handle.clone();
+    let request = begins(&mut test, NOW);
+    let response = copied.asserts(&request.passkey_challenge().to_text());
+    let from = "203.0.113.9";
+    let refusal = refused(&enters_from(&mut test, from, &request, &response, NOW));
+    assert_eq!(refusal, Refusal::Wrong);
+    assert_eq!(
+        test.all_events().len(),
+        before,
+        "the account's log is not theirs"
+    );
     // The identifier of a passkey that there is is told no more.
     key.origin = "https://evil.example.com";
     let request = begins(&mut test, NOW);

@@ -46,7 +46,7 @@ pub(crate) fn log_page(
     .number("status", status.as_u16().into())
     .quoted("method", shorten(parts.method.as_str()))
     .quoted("host", shorten(url.host()))
-    .quoted("path", shorten(parts.uri.path()))
+    .quoted("path", shorten(without_code(parts.uri.path())))
     .write();
 }
 
@@ -62,6 +62,15 @@ fn access_line(
         .with("address", address)
         .quoted("user", user)
         .number("duration_us", micros)
+}
+
+/// Returns the path of a page without the code of a request for an approval.
+fn without_code(path: &str) -> &str {
+    const APPROVE: &str = "/approve/";
+    match path.find(APPROVE) {
+        Some(at) => &path[..at + APPROVE.len()],
+        None => path,
+    }
 }
 
 fn without_query(target: &str) -> &str {

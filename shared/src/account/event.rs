@@ -185,14 +185,18 @@ impl EventKind {
     ];
 
     /// Returns how many events of this kind are written per account and day, for kinds that a
-    /// client with the first factor can cause without a limit: the throttle does not delay recovery
-    /// codes, and users can change their password any number of times. Within these limits,
+    /// client with the first factor can cause without a limit: the throttle delays neither recovery
+    /// codes nor passkeys, and users can change their password any number of times. Within these limits,
     /// events expire before one account alone can fill the log.
     pub fn daily_limit(self) -> Option<u32> {
         match self {
-            EventKind::Refused | EventKind::CodeRequested => Some(100),
-            EventKind::Accepted => Some(1000),
-            EventKind::HostPasswordChanged => Some(40),
+            EventKind::Refused | EventKind::CodeRequested | EventKind::PasskeyCodeIssued => {
+                Some(100)
+            }
+            EventKind::Accepted => Some(800),
+            EventKind::HostPasswordChanged
+            | EventKind::PasskeyRenamed
+            | EventKind::ApprovalRefused => Some(40),
             EventKind::NewSignIn => Some(8),
             _ => None,
         }

@@ -210,3 +210,4 @@ tuple_parameters!(A B C D E F G H);
 tuple_parameters!(A B C D E F G H I);
 tuple_parameters!(A B C D E F G H I J);
 tuple_parameters!(A B C D E F G H I J K);
+tuple_parameters!(A B C D E F G H I J K L M);

@@ -65,8 +65,12 @@ pub struct ApprovalRecord {
     /// The session that approved it.
     pub session: Option<SessionId>,
     pub service: String,
+    /// The user who signs in.
+    pub user: String,
     /// Name of the host whose prompt it is.
     pub host: String,
+    /// Where the prompt is: requests of one scope end those of no other.
+    pub scope: String,
     /// Address or local user, as the host states.
     pub origin: String,
     pub created: Timestamp,
@@ -88,6 +92,11 @@ pub enum ApprovalState {
 }
 
 impl ApprovalState {
+    /// Whether the owner refused it, or typed another number.
+    pub fn is_refused(self) -> bool {
+        matches!(self, ApprovalState::Refused | ApprovalState::WrongNumber)
+    }
+
     const ALL: [ApprovalState; 5] = [
         ApprovalState::Open,
         ApprovalState::Approved,

@@ -128,6 +128,16 @@ impl fmt::Display for PasskeyRefusal {
 
 impl std::error::Error for PasskeyRefusal {}
 
+impl PasskeyRefusal {
+    /// Whether an assertion with this refusal was signed by the passkey's key.
+    pub fn has_right_signature(&self) -> bool {
+        matches!(
+            self,
+            PasskeyRefusal::UserVerification | PasskeyRefusal::Counter
+        )
+    }
+}
+
 impl From<FormatError> for PasskeyRefusal {
     fn from(error: FormatError) -> PasskeyRefusal {
         PasskeyRefusal::Format(error)
@@ -146,6 +156,9 @@ pub fn verify_registration(
     check_authenticator_data(request, &data)?;
     let (is_backup_eligible, is_backed_up) = (data.is_backup_eligible(), data.is_backed_up());
     let (counter, verifies_user) = (data.counter, data.is_user_verified());
+    if request.requires_user_verification && !verifies_user {
+        return Err(PasskeyRefusal::UserVerification);
+    }
     let attested = data.attested.ok_or(FormatError::AuthenticatorData)?;
     if !attested.public_key.is_on_curve() {
         return Err(FormatError::PublicKey.into());
@@ -170,9 +183,6 @@ pub fn verify_assertion(
     let client_data = check_client_data(request, assertion.client_data, Ceremony::Assertion)?;
     let data = AuthenticatorData::parse(assertion.authenticator_data)?;
     check_authenticator_data(request, &data)?;
-    if request.requires_user_verification && !passkey.verifies_user {
-        return Err(PasskeyRefusal::UserVerification);
-    }
     if data.attested.is_some() {
         return Err(FormatError::AuthenticatorData.into());
     }
@@ -183,6 +193,11 @@ pub fn verify_assertion(
     if !passkey.public_key.verifies(&signed, assertion.signature) {
         return Err(PasskeyRefusal::Signature);
     }
+    // Only now: who has no key MUST NOT learn from the refusal whether there is such a passkey.
+    let is_user_verified = data.is_user_verified() && passkey.verifies_user;
+    if request.requires_user_verification && !is_user_verified {
+        return Err(PasskeyRefusal::UserVerification);
+    }
     // Both are 0 where the authenticator keeps no counter, as those that are synchronized do.
     if (data.counter != 0 || passkey.counter != 0) && data.counter <= passkey.counter {
         return Err(PasskeyRefusal::Counter);
@@ -190,7 +205,7 @@ pub fn verify_assertion(
     Ok(AcceptedPasskey {
         counter: data.counter,
         is_backed_up: data.is_backed_up(),
-        is_user_verified: data.is_user_verified() && passkey.verifies_user,
+        is_user_verified,
     })
 }
 
@@ -226,9 +241,6 @@ fn check_authenticator_data(
     }
     if !data.is_user_present() {
         return Err(PasskeyRefusal::UserPresence);
-    }
-    if request.requires_user_verification && !data.is_user_verified() {
-        return Err(PasskeyRefusal::UserVerification);
     }
     Ok(())
 }

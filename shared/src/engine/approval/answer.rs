@@ -29,6 +29,8 @@ use crate::verify::throttle::Phase;
 #[derive(Clone, Debug)]
 pub struct ShownApproval {
     pub service: String,
+    /// The user who signs in.
+    pub user: String,
     /// Name of the host whose prompt it is.
     pub host: String,
     /// Address or local user, as the host states; `-` if it is unknown.
@@ -52,6 +54,7 @@ impl From<&ApprovalRecord> for ShownApproval {
     fn from(record: &ApprovalRecord) -> ShownApproval {
         ShownApproval {
             service: record.service.clone(),
+            user: record.user.clone(),
             host: record.host.clone(),
             origin: record.origin.clone(),
             created: record.created,

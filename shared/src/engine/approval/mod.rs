@@ -24,9 +24,11 @@ use zeroize::Zeroizing;
 
 /// Seconds in which a request is approved and consumed.
 const LIFETIME: u64 = 90;
-/// Seconds for which requests are counted, and how many an account may have on one host in them.
+/// Seconds for which requests are counted, and how many an account may have in them: in one scope of the
+/// throttle, so that a stranger at a prompt leaves the owner's, and on one host.
 const WINDOW: u64 = 600;
-const MOST_IN_WINDOW: u32 = 5;
+const MOST_IN_SCOPE: usize = 5;
+const MOST_ON_HOST: usize = 50;
 
 /// A request that a conversation has made. Only that conversation can consume it.
 pub struct PendingApproval {

@@ -3,7 +3,9 @@
 //! MUST NOT write anything before the user asks for an approval, and MUST check the account again in
 //! the transaction that grants access.
 
-use super::{LIFETIME, MOST_IN_WINDOW, PendingApproval, WINDOW, has_approving_passkey};
+use super::{
+    LIFETIME, MOST_IN_SCOPE, MOST_ON_HOST, PendingApproval, WINDOW, has_approving_passkey,
+};
 use crate::account::event::EventKind;
 use crate::account::record::AccountRecord;
 use crate::credential::approval_code::{ApprovalCode, ApprovalNumber};
@@ -152,23 +154,25 @@ impl Approvals<'_> {
         }
     }
 
-    /// Ends a request that its conversation gives up.
+    /// Ends a request that its conversation gives up. One that was refused, or ended by a wrong number,
+    /// counts as a wrong code.
     pub fn end_request(
         &mut self,
         context: PamContext<'_>,
         pending: &PendingApproval,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
+        let (origin, phase) = self.engine.verification().trusted_claims(context)?;
+        let request = context.verification_request(&origin, phase);
         repeat_after_conflict(|| {
-            let mut tx = self.engine.begin_act(Intent::Attempt, now)?;
-            let Some(record) = tx.find_account(context.account)? else {
+            let mut evaluation = self.engine.evaluate(&request, Intent::Attempt, now)?;
+            let Some(found) = take_request(&mut evaluation, context, &origin, pending)? else {
                 return Ok(());
             };
-            let hash = tx.vault.approval_hash(record.id.0, &pending.code);
-            if let Some(found) = tx.find_approval(record.id, &hash)? {
-                tx.set_approval_state(&hash, found.state, ApprovalState::Ended, None)?;
+            if found.state.is_refused() {
+                charge(&mut evaluation)?;
             }
-            Ok::<_, EngineError>(tx.commit()?)
+            Ok::<_, EngineError>(evaluation.commit()?)
         })?;
         Ok(())
     }
@@ -185,6 +189,7 @@ fn add_request(
         return Ok(Err(ApprovalRefusal::Throttled(refusal)));
     }
     let (record, phase) = (evaluation.record.clone(), evaluation.request.phase);
+    let scope = scope_of(evaluation, context);
     let tx = &mut evaluation.tx;
     let now = tx.now;
     let record = match record {
@@ -192,10 +197,12 @@ fn add_request(
         _ => return Ok(Err(ApprovalRefusal::NotAvailable)),
     };
     let (host, since) = (host_name(origin), now.minus(WINDOW));
-    if tx.count_approvals(record.id, &host, since)? >= MOST_IN_WINDOW {
+    let made = tx.approvals_since(record.id, &host, (since, now))?;
+    let here = made.iter().filter(|made| **made == scope).count();
+    if here >= MOST_IN_SCOPE || made.len() >= MOST_ON_HOST {
         return Ok(Err(ApprovalRefusal::TooMany));
     }
-    tx.end_approvals(record.id, &host)?;
+    tx.end_approvals(record.id, &host, &scope)?;
     let (vault, account) = (tx.vault, record.id.0);
     let new = ApprovalRecord {
         hash: vault.approval_hash(account, &pending.code),
@@ -205,6 +212,8 @@ fn add_request(
         state: ApprovalState::Open,
         session: None,
         service: context.service.to_string(),
+        user: context.user.to_string(),
+        scope,
         origin: stated(origin).to_string(),
         host,
         created: now,
@@ -223,21 +232,13 @@ fn consume(
     origin: &Origin,
     pending: &PendingApproval,
 ) -> Result<Result<Consumed, ApprovalRefusal>, StoreError> {
+    let Some(found) = take_request(evaluation, context, origin, pending)? else {
+        return Ok(Err(ApprovalRefusal::Expired));
+    };
     let Some(record) = evaluation.record.clone() else {
         return Ok(Err(ApprovalRefusal::Expired));
     };
-    let tx = &mut evaluation.tx;
-    let (vault, now) = (tx.vault, tx.now);
-    let hash = vault.approval_hash(record.id.0, &pending.code);
-    let conversation = conversation_hash(vault, &record, context, origin, pending);
-    let found = tx.find_approval(record.id, &hash)?;
-    // another conversation than the one that asked ends nothing either
-    let Some(found) = found.filter(|found| found.conversation == conversation) else {
-        return Ok(Err(ApprovalRefusal::Expired));
-    };
-    if found.state != ApprovalState::Ended {
-        tx.set_approval_state(&hash, found.state, ApprovalState::Ended, None)?;
-    }
+    let now = evaluation.tx.now;
     if let Some(refusal) = refusal_of(evaluation, &record, &found, now)? {
         return Ok(Err(refusal));
     }
@@ -247,6 +248,30 @@ fn consume(
     report_login(evaluation, &after_login, method)?;
     let at = account_at(&mut evaluation.tx, context.account)?;
     Ok(Ok((at, after_login.messages())))
+}
+
+/// Ends the request of this conversation, and returns it as it was. Another conversation than the one
+/// that asked ends nothing.
+fn take_request(
+    evaluation: &mut Evaluation<'_>,
+    context: PamContext<'_>,
+    origin: &Origin,
+    pending: &PendingApproval,
+) -> Result<Option<ApprovalRecord>, StoreError> {
+    let Some(record) = evaluation.record.clone() else {
+        return Ok(None);
+    };
+    let tx = &mut evaluation.tx;
+    let hash = tx.vault.approval_hash(record.id.0, &pending.code);
+    let conversation = conversation_hash(tx.vault, &record, context, origin, pending);
+    let found = tx.find_approval(record.id, &hash)?;
+    let Some(found) = found.filter(|found| found.conversation == conversation) else {
+        return Ok(None);
+    };
+    if found.state != ApprovalState::Ended {
+        tx.set_approval_state(&hash, found.state, ApprovalState::Ended, None)?;
+    }
+    Ok(Some(found))
 }
 
 /// Returns why a request of this conversation grants nothing, as the account is now.
@@ -282,6 +307,16 @@ fn refusal_of(
         && found.is_in_force(record, now)
         && has_approving_passkey(tx, record)?;
     Ok((!is_valid).then_some(ApprovalRefusal::Expired))
+}
+
+/// Returns where a prompt is, as the throttle tells places apart. A process of the user's own, which has
+/// proven no first factor, has a place of its own.
+fn scope_of(evaluation: &Evaluation<'_>, context: PamContext<'_>) -> String {
+    let own = match context.requester.owns(context.account) {
+        true => "own ",
+        false => "",
+    };
+    format!("{own}{}", evaluation.scope().store_key())
 }
 
 /// Counts a wrong code, as one that was typed at the prompt.

@@ -76,13 +76,14 @@ impl Login<'_> {
         };
         let record = tx.find_account(&name)?;
         let (Some(record), Some(_)) = (record, &response.user_handle) else {
-            return Ok(Err((Some(name), unknown)));
+            return Ok(Err((None, unknown)));
         };
         let (challenge, by_policy) = (request.passkey_challenge(), UserVerification::Preferred);
         let checked = check_passkey(&mut tx, record.id, &challenge, by_policy, response)?;
         Ok(match checked {
             Ok(_) => Ok(name),
-            Err(refusal) => Err((Some(name), refusal)),
+            // no one writes to an account's log by naming one of its passkeys
+            Err(refusal) => Err((refusal.has_right_signature().then_some(name), refusal)),
         })
     }
 
@@ -134,7 +135,7 @@ impl Login<'_> {
         Ok(AfterPasskeyAlone::Opened(opened))
     }
 
-    /// Refuses a response that names a passkey of an account.
+    /// Refuses a response that a passkey of the account has signed.
     fn refuse_user(
         &mut self,
         browser: &BrowserContext<'_>,
@@ -152,7 +153,7 @@ impl Login<'_> {
         }
     }
 
-    /// Refuses a response that names no account: it counts for its address alone.
+    /// Refuses a response that no passkey has signed: it counts for its address alone.
     fn refuse_address(
         &mut self,
         browser: &BrowserContext<'_>,

@@ -205,6 +205,11 @@ impl<'a> Evaluation<'a> {
         Ok(())
     }
 
+    /// Returns the throttle scope of this verification.
+    pub(in crate::engine) fn scope(&self) -> &ThrottleScope {
+        &self.key.scope
+    }
+
     /// Counts this verification in the bucket for valid recovery and one-time codes. Neither delays
     /// caused by others nor the address limit apply there.
     pub(in crate::engine) fn use_recovery_bucket(&mut self) -> Result<(), StoreError> {

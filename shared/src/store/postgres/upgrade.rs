@@ -71,7 +71,8 @@ const FROM_VERSION_7: PostgresMigration = PostgresMigration {
             hash BYTEA PRIMARY KEY, account BIGINT NOT NULL REFERENCES account ON DELETE CASCADE,
             generation BIGINT NOT NULL, conversation BYTEA NOT NULL, number BYTEA NOT NULL,
             state TEXT COLLATE \"C\" NOT NULL, session BYTEA, service TEXT COLLATE \"C\" NOT NULL,
-            host TEXT COLLATE \"C\" NOT NULL, origin TEXT COLLATE \"C\" NOT NULL,
+            name TEXT COLLATE \"C\" NOT NULL,
+            host TEXT COLLATE \"C\" NOT NULL, scope TEXT COLLATE \"C\" NOT NULL, origin TEXT COLLATE \"C\" NOT NULL,
             created BIGINT NOT NULL, expires BIGINT NOT NULL);
         CREATE INDEX approval_request_account ON approval_request (account);
         CREATE INDEX approval_request_created ON approval_request (created)",

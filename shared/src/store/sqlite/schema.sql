@@ -111,6 +111,7 @@ CREATE TABLE passkey (
 -- Requests of PAM prompts for an approval at the web, until ten minutes after they were made. hash: keyed, of the account and the
 -- characters of the address. conversation: keyed hash of what only the conversation that made it knows. number: keyed hash of the
 -- digits that it shows. generation: of the account, when it was made. session: the one that approved it.
+-- scope: of the throttle, where the prompt is. name: the user who signs in.
 CREATE TABLE approval_request (
     hash         BLOB PRIMARY KEY,
     account      INTEGER NOT NULL REFERENCES account ON DELETE CASCADE,
@@ -120,7 +121,9 @@ CREATE TABLE approval_request (
     state        TEXT NOT NULL,
     session      BLOB,
     service      TEXT NOT NULL,
+    name         TEXT NOT NULL,
     host         TEXT NOT NULL,
+    scope        TEXT NOT NULL,
     origin       TEXT NOT NULL,
     created      INTEGER NOT NULL,
     expires      INTEGER NOT NULL

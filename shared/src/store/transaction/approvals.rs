@@ -9,8 +9,8 @@ use crate::store::{ApprovalRecord, ApprovalState, StoreResult};
 use crate::system::clock::Timestamp;
 use crate::token::session::SessionId;
 
-const COLUMNS: &str = "hash, generation, conversation, number, state, session, service, host, origin, \
-                       created, expires";
+const COLUMNS: &str = "hash, generation, conversation, number, state, session, service, name, host, \
+                       scope, origin, created, expires";
 
 fn approval(row: &Row<'_>) -> ColumnResult<ApprovalRecord> {
     Ok(ApprovalRecord {
@@ -21,15 +21,18 @@ fn approval(row: &Row<'_>) -> ColumnResult<ApprovalRecord> {
         state: row.get(4)?,
         session: row.get(5)?,
         service: row.get(6)?,
-        host: row.get(7)?,
-        origin: row.get(8)?,
-        created: row.get(9)?,
-        expires: row.get(10)?,
+        user: row.get(7)?,
+        host: row.get(8)?,
+        scope: row.get(9)?,
+        origin: row.get(10)?,
+        created: row.get(11)?,
+        expires: row.get(12)?,
     })
 }
 
 impl Transaction<'_> {
-    /// Adds a request, and removes those of every account that were made before `since`.
+    /// Adds a request, and removes those of every account that were made before `since`, or by a clock
+    /// that ran ahead.
     pub fn add_approval(
         &mut self,
         account: AccountId,
@@ -37,11 +40,11 @@ impl Transaction<'_> {
         since: Timestamp,
     ) -> StoreResult<()> {
         let sql = "DELETE FROM approval_request WHERE hash IN \
-                   (SELECT hash FROM approval_request WHERE created < ?1 /*+ FOR UPDATE SKIP LOCKED */)";
-        self.execute(sql, [since])?;
+                   (SELECT hash FROM approval_request WHERE created < ?1 OR created > ?2 /*+ FOR UPDATE SKIP LOCKED */)";
+        self.execute(sql, (since, new.created))?;
         let sql = "INSERT INTO approval_request (hash, account, generation, conversation, number, state, \
-                   service, host, origin, created, expires) \
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING";
+                   service, name, host, scope, origin, created, expires) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING";
         let row = (
             new.hash,
             account,
@@ -50,7 +53,9 @@ impl Transaction<'_> {
             new.number,
             new.state,
             &new.service,
+            &new.user,
             &new.host,
+            &new.scope,
             &new.origin,
             new.created,
             new.expires,
@@ -69,22 +74,27 @@ impl Transaction<'_> {
         self.find_row(&sql, (hash, account), approval)
     }
 
-    /// Returns how many requests of an account a host has made since a time.
-    pub fn count_approvals(
+    /// Returns the scope of each request of an account that a host has made since a time.
+    pub fn approvals_since(
         &mut self,
         account: AccountId,
         host: &str,
-        since: Timestamp,
-    ) -> StoreResult<u32> {
-        let sql = "SELECT count(*) FROM approval_request \
-                   WHERE account = ?1 AND host = ?2 AND created >= ?3";
-        self.query_row(sql, (account, host, since), |row| row.get(0))
+        (since, now): (Timestamp, Timestamp),
+    ) -> StoreResult<Vec<String>> {
+        let sql = "SELECT scope FROM approval_request \
+                   WHERE account = ?1 AND host = ?2 AND created BETWEEN ?3 AND ?4";
+        self.query_rows(sql, (account, host, since, now), |row| row.get(0))
     }
 
-    /// Ends every request of an account that a host has made.
-    pub fn end_approvals(&mut self, account: AccountId, host: &str) -> StoreResult<()> {
-        let sql = "UPDATE approval_request SET state = ?3 WHERE account = ?1 AND host = ?2";
-        self.execute(sql, (account, host, ApprovalState::Ended))
+    /// Ends every request of an account that a host has made in a scope.
+    pub fn end_approvals(
+        &mut self,
+        account: AccountId,
+        host: &str,
+        scope: &str,
+    ) -> StoreResult<()> {
+        let sql = "UPDATE approval_request SET state = ?4 WHERE account = ?1 AND host = ?2 AND scope = ?3";
+        self.execute(sql, (account, host, scope, ApprovalState::Ended))
     }
 
     /// Changes the state of a request.

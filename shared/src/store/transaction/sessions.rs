@@ -210,12 +210,15 @@ impl Transaction<'_> {
         self.execute(sql, (id, at))
     }
 
-    /// Ends one session. Returns whether there was one. A session that is unknown is revoked too,
+    /// Ends one session, and the code that a passkey of its account has made. Returns whether there was one. A session that is unknown is revoked too,
     /// so that its id can never become valid.
     pub fn end_session(&mut self, id: SessionId) -> StoreResult<bool> {
         self.lock_revision()?;
         let sql = "INSERT INTO revoked_session (id, revision) SELECT ?1, number + 1 FROM revision \
                    WHERE TRUE ON CONFLICT DO NOTHING";
+        self.execute(sql, [id])?;
+        let sql =
+            "DELETE FROM passkey_code WHERE account = (SELECT account FROM session WHERE id = ?1)";
         self.execute(sql, [id])?;
         Ok(self.execute_counted("DELETE FROM session WHERE id = ?1", [id])? > 0)
     }

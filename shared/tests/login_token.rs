@@ -80,7 +80,8 @@ fn a_sign_in_opens_once() {
 
 #[test]
 fn after_five_wrong_codes_a_sign_in_is_over_and_what_is_free_costs_none_of_them() {
-    let (mut test, app) = alice_at_the_web("[throttle]\nfree = 10\n");
+    let mail = "[email]\nsmtp_url = \"smtp://localhost\"\nfrom = \"postern@example.com\"\n";
+    let (mut test, app) = alice_at_the_web(&format!("{mail}[throttle]\nfree = 10\n"));
     let pass = begin(&mut test, NOW);
     for typed in ["nonsense", "", "12", "a password", "not-a-code"] {
         refused(&enter(&mut test, &pass, typed, NOW), Refusal::Malformed);

@@ -76,7 +76,11 @@ fn enters(
 #[track_caller]
 fn opened(entered: AfterPasskeyAlone) -> Session {
     match entered {
-        AfterPasskeyAlone::Opened(opened) => opened.session,
+        AfterPasskeyAlone::Opened(opened) => {
+            // of the log and of the metrics
+            assert_eq!(opened.cause(), "passkey-alone");
+            opened.session
+        }
         AfterPasskeyAlone::Refused(refusal) => panic!("refused: {refusal}"),
         AfterPasskeyAlone::NotVerified => panic!("the user is not verified"),
     }

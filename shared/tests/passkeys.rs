@@ -303,12 +303,18 @@ fn a_counter_that_does_not_rise_is_refused_whatever_is_stored_meanwhile() {
 fn a_removed_passkey_ends_every_session_and_disable_removes_all() {
     let (mut test, app, session, mut key) = with_passkey();
     let alice = name("alice");
+    let count = |test: &mut TestStore| {
+        let status = test.accounts().account_status(&name("alice")).unwrap();
+        (status.tally.authenticators, status.tally.passkeys)
+    };
+    assert_eq!(count(&mut test), (1, 1));
     let label = "laptop".parse().unwrap();
     let mut passkeys = test.engine.passkeys();
     passkeys
         .remove_passkey(&alice, &label, "root", NOW)
         .unwrap();
     assert!(test.sessions_of("alice", NOW).is_empty());
+    assert_eq!(count(&mut test), (1, 0));
     let token = enters_password(&mut test, NOW);
     let response = key.asserts(&token.passkey_challenge().to_text());
     assert_eq!(

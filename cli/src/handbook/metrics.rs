@@ -4,6 +4,8 @@
 use super::generated::{checkout, compare_parts};
 use crate::commands::status::metrics::{StoreFacts, encode_metrics};
 use postern_shared::account::event::{EventCount, EventKind};
+use postern_shared::protocol::status::{AccountStatus, SecondFactorState};
+use postern_shared::store::{AccountTally, MailAddresses};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -13,7 +15,21 @@ fn printed() -> String {
         service: service.to_owned(),
         count,
     };
+    let account = |name: &str, passkeys| AccountStatus {
+        state: SecondFactorState::On,
+        tally: AccountTally {
+            name: name.parse().expect("a name"),
+            last_sign_in: None,
+            authenticators: 1,
+            passkeys,
+            since: None,
+            recovery_codes: 0,
+            addresses: MailAddresses::default(),
+            locks: 0,
+        },
+    };
     encode_metrics(&StoreFacts {
+        statuses: vec![account("alice", 2), account("bob", 0), account("carol", 1)],
         events: vec![
             count(EventKind::Accepted, "sshd", 7),
             // a process of a user can name a service
@@ -63,7 +79,9 @@ fn generated_reference_of_the_metrics_of_a_host_is_what_status_prints() {
 fn the_metrics_are_complete_and_a_name_of_a_service_cannot_add_a_line() {
     let text = printed();
     for line in [
-        "postern_accounts{second_factor=\"on\"} 0",
+        "postern_accounts{second_factor=\"on\"} 3",
+        "postern_accounts_with_passkey 2",
+        "postern_passkeys 3",
         "postern_audit_events_last_hour{event=\"accepted\",service=\"sshd\"} 7",
         "postern_audit_events_last_hour{event=\"refused\",service=\"a\\\"b\\nc\"} 1",
         "postern_posternd_up 1",

@@ -110,6 +110,27 @@ impl Config {
         Ok(())
     }
 
+    /// Checks that a passkey can approve prompts where they offer it. A host of a fleet has no gate: the
+    /// configuration of its servers decides there.
+    fn check_approval(&self) -> Result<(), Conflict> {
+        if self.fleet.is_host() || self.relying_party().is_some() {
+            return Ok(());
+        }
+        let needs = "needs a gate with a host name of its own in gate.url, not an address or a path: an approval \
+                     is by a passkey";
+        if self.pam.approval == Some(true) {
+            return Err(Conflict::new(&["pam", "approval"], needs));
+        }
+        let mut services = self.pam.service.iter();
+        match services.find(|(_, service)| service.approval == Some(true)) {
+            Some((name, _)) => Err(Conflict::new(
+                &["pam", "service"],
+                format!("approval of {name:?} {needs}"),
+            )),
+            None => Ok(()),
+        }
+    }
+
     /// Checks that the accounts of `policy.passkey_required` can have passkeys.
     fn check_passkey_accounts(&self) -> Result<(), Conflict> {
         if !self.policy.requires_some_passkey() {
@@ -241,6 +262,7 @@ impl Config {
             ));
         }
         self.check_passkey_rules()?;
+        self.check_approval()?;
         if self.named_groups().len() > MOST_GROUPS {
             return Err(Conflict::new(
                 &["gate", "rule"],
@@ -315,6 +337,37 @@ mod tests {
         let message = check(&by_header("password")).unwrap_err();
         assert!(message.contains("asks for no password"), "{message}");
         assert_eq!(check(&by_header("code")), Ok(()));
+    }
+
+    /// Its prompts would offer what no page can do.
+    #[test]
+    fn an_approval_needs_a_gate_that_can_have_passkeys() {
+        let check = |text: &str| {
+            let config: Config = toml::from_str(text).unwrap();
+            config
+                .check()
+                .map_err(|Conflict { path, message }| (path.join("."), message))
+        };
+        for approval in [
+            "[pam]\napproval = true\n",
+            "[pam.service.sudo]\napproval = true\n",
+        ] {
+            for url in [
+                "",
+                "[gate]\nurl = \"https://app.example.com/_postern/\"\n",
+                "[gate]\nurl = \"https://192.0.2.1/\"\n",
+            ] {
+                let (path, message) = check(&format!("{url}{approval}")).unwrap_err();
+                assert!(path.starts_with("pam."), "{path}");
+                assert!(message.contains("a host name of its own"), "{message}");
+                let off = approval.replace("true", "false");
+                assert_eq!(check(&format!("{url}{off}")), Ok(()));
+            }
+            let own = "[gate]\nurl = \"https://auth.example.com/\"\n";
+            assert_eq!(check(&format!("{own}{approval}")), Ok(()));
+            let fleet = "[fleet]\nservers = [\"https://one.example.com:9443\"]\n";
+            assert_eq!(check(&format!("{fleet}{approval}")), Ok(()));
+        }
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct AccountState {
     pub since: Option<String>,
     /// Number of active authenticators.
     pub authenticators: u64,
+    /// Number of passkeys.
+    pub passkeys: u64,
     /// Time of the last login with a second factor.
     pub last_sign_in: Option<String>,
     /// Number of unused recovery codes.
@@ -53,6 +55,7 @@ impl From<&AccountStatus> for AccountState {
             state: *state,
             since: tally.since.map(|at| at.to_string()),
             authenticators: tally.authenticators,
+            passkeys: tally.passkeys,
             last_sign_in: tally.last_sign_in.map(|at| at.to_string()),
             recovery_codes: tally.recovery_codes,
             email: tally.addresses.confirmed.clone(),

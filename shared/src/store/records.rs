@@ -225,6 +225,8 @@ pub struct AccountTally {
     pub last_sign_in: Option<Timestamp>,
     /// Number of active authenticators.
     pub authenticators: u64,
+    /// Number of passkeys.
+    pub passkeys: u64,
     /// Activation of the oldest active authenticator.
     pub since: Option<Timestamp>,
     /// Number of recovery codes that are not used.

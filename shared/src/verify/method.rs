@@ -12,6 +12,8 @@ pub enum AuthenticationMethod {
     RecoveryCode,
     OneTimeCode,
     Passkey,
+    /// A passkey as both factors.
+    PasskeyAlone,
     /// A one-time code for PAM prompts, which a passkey has made.
     PasskeyCode,
     /// A passkey at the web, for the prompt of a PAM service.
@@ -45,6 +47,7 @@ impl AuthenticationMethod {
             AuthenticationMethod::RecoveryCode => "recovery-code",
             AuthenticationMethod::OneTimeCode => "one-time-code",
             AuthenticationMethod::Passkey => "passkey",
+            AuthenticationMethod::PasskeyAlone => "passkey-alone",
             AuthenticationMethod::PasskeyCode => "passkey-code",
             AuthenticationMethod::Approval => "approval",
             AuthenticationMethod::TrustedBrowser => "trusted-browser",

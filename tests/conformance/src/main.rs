@@ -4,8 +4,8 @@
 //!
 //! `cases` holds the cases by group; `suite` what they share; `net` speaks HTTP byte by byte;
 //! `sign_in` and `codes` sign people in by the steps of the target file (`target`); `echo` is the
-//! application behind the gate; `fault` is a faulty proxy, with which each group must fail; `report`
-//! prints results.
+//! application behind the gate; `advisories` and `passkeys` name what looks for the rest; `fault`
+//! is a faulty proxy, with which each group must fail; `report` prints results.
 #![forbid(unsafe_code)]
 
 mod advisories;
@@ -17,6 +17,7 @@ mod commands;
 mod echo;
 mod fault;
 mod net;
+mod passkeys;
 mod report;
 mod run;
 mod sign_in;

@@ -135,7 +135,7 @@ fn a_passkey_alone_signs_in_without_a_name() {
         .clicks_to(ALONE, "The application");
     assert_eq!(browser.url(), vault);
     assert_contains(Postern::call("log alice").does().out, "passkey-alone");
-    assert_contains(web.gate.log(), "cause=passkey");
+    assert_contains(web.gate.log(), "accepted cause=passkey-alone");
     let sessions = format!("{}sign-ins", web.pages);
     browser.opens(&sessions).arrives_at("Sessions and browsers");
 

@@ -129,6 +129,23 @@ fn register_accounts(registry: &mut Registry, statuses: &[AccountStatus]) {
         "Number of accounts that are locked somewhere after wrong codes",
         locked,
     );
+    let passkeys = statuses.iter().map(|one| one.tally.passkeys);
+    for (name, help, count) in [
+        (
+            "accounts_with_passkey",
+            "Number of accounts that have a passkey",
+            passkeys.clone().filter(|&count| count > 0).count() as u64,
+        ),
+        (
+            "passkeys",
+            "Number of passkeys of all accounts",
+            passkeys.sum(),
+        ),
+    ] {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(signed(count));
+        registry.register(name, help, gauge);
+    }
     let last = statuses.iter().filter_map(|one| one.tally.last_sign_in);
     let last_sign_in = Gauge::<i64>::default();
     last_sign_in.set(last.max().map_or(0, |Timestamp(at)| signed(at)));

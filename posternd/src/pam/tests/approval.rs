@@ -245,11 +245,11 @@ fn elsewhere_the_prompt_is_as_before() {
     let (off, _) = home(GATE);
     let (on, _) = home(ON);
     let without_passkey = Home::new(ON);
-    let path = "[gate]\nurl = \"https://app.example.com/_postern/\"\n[pam]\napproval = true\n";
+    let path = "[gate]\nurl = \"https://app.example.com/_postern/\"\n";
     let cases: [(&Home, &str); 6] = [
         (&off, AFTER_FIRST),
         (&without_passkey, AFTER_FIRST),
-        (&Home::new(path), AFTER_FIRST),
+        (&Home::new(path), "first_factor=passed approval"),
         (&on, "tries=1"),
         (&on, "first_factor=passed forward_pass"),
         (&on, "app_password"),

@@ -210,6 +210,7 @@ fn unused_account(name: &UserName) -> AccountTally {
         name: name.clone(),
         last_sign_in: None,
         authenticators: 0,
+        passkeys: 0,
         since: None,
         recovery_codes: 0,
         addresses: MailAddresses::default(),

@@ -115,7 +115,7 @@ impl Login<'_> {
         let entered = EnteredPasskey {
             first,
             accepted,
-            cause: AuthenticationMethod::Passkey.name(),
+            method: AuthenticationMethod::Passkey,
         };
         let opened = entered.open(evaluation, &session, &recognized, trust)?;
         Ok(AfterCode::Opened(opened))
@@ -216,8 +216,8 @@ pub(super) struct UsedInSession<'a> {
 pub(super) struct EnteredPasskey {
     pub(super) first: FirstFactorPassed,
     pub(super) accepted: AcceptedPasskey,
-    /// What the log says.
-    pub(super) cause: &'static str,
+    /// What the log says: by the passkey alone, or after another first factor.
+    pub(super) method: AuthenticationMethod,
 }
 
 impl EnteredPasskey {
@@ -229,9 +229,8 @@ impl EnteredPasskey {
         recognized: &RecognizedBrowser,
         trust: TrustRequest,
     ) -> Result<Box<OpenedSession>, LoginError> {
-        let method = AuthenticationMethod::Passkey;
-        evaluation.log_event(EventKind::Accepted, self.cause)?;
-        let after_login = evaluation.record_login(method)?;
+        evaluation.log_event(EventKind::Accepted, self.method.name())?;
+        let after_login = evaluation.record_login(self.method)?;
         let is_new = recognized.number().is_none() && after_login.from_new_address;
         let tx = &mut evaluation.tx;
         let trusted = session.trusted_after_proof(tx, recognized, trust)?;
@@ -241,6 +240,7 @@ impl EnteredPasskey {
         let grant = grant.in_browser(number.or(recognized.number()));
         let opened = OpenedSession {
             after_login,
+            method: self.method,
             ..session.open(tx, grant, cookie)?
         };
         if is_new {

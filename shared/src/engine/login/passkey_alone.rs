@@ -22,6 +22,7 @@ use crate::store::Intent;
 use crate::system::clock::Timestamp;
 use crate::token::PasskeySignIn;
 use crate::verify::decision::Refusal;
+use crate::verify::method::AuthenticationMethod;
 use crate::verify::passkey::PasskeyRefusal;
 use crate::verify::throttle::Phase;
 
@@ -129,7 +130,7 @@ impl Login<'_> {
         let entered = EnteredPasskey {
             first,
             accepted,
-            cause: "passkey-alone",
+            method: AuthenticationMethod::PasskeyAlone,
         };
         let opened = entered.open(evaluation, &session, &recognized, TrustRequest::NotAsked)?;
         Ok(AfterPasskeyAlone::Opened(opened))

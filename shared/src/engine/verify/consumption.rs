@@ -102,6 +102,7 @@ impl Evaluation<'_> {
             AuthenticationMethod::Code
             | AuthenticationMethod::MailedCode
             | AuthenticationMethod::Passkey
+            | AuthenticationMethod::PasskeyAlone
             | AuthenticationMethod::PasskeyCode
             | AuthenticationMethod::Approval => (true, false),
             AuthenticationMethod::TrustedBrowser

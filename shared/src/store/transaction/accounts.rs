@@ -44,7 +44,8 @@ impl Transaction<'_> {
              (SELECT min(created) FROM authenticator WHERE account = account.id), \
              (SELECT count(*) FROM recovery_code WHERE account = account.id AND used_at IS NULL \
               AND at_renewal = (SELECT number FROM renewal)), \
-             (SELECT count(*) FROM bucket_lock WHERE owner = account.id), confirmed, pending \
+             (SELECT count(*) FROM bucket_lock WHERE owner = account.id), confirmed, pending, \
+             (SELECT count(*) FROM passkey WHERE account = account.id) \
              FROM account LEFT JOIN email ON email.account = account.id {} ORDER BY name",
             if name.is_some() {
                 "WHERE name = ?1"
@@ -61,6 +62,7 @@ impl Transaction<'_> {
                 recovery_codes: unsigned(row.get(4)?),
                 locks: unsigned(row.get(5)?),
                 addresses: mail_addresses(row, 6)?,
+                passkeys: unsigned(row.get(8)?),
             })
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::advisories::{ADVISORIES, places};
 use crate::cases;
+use crate::passkeys::PASSKEYS;
 use crate::report::results::{Column, Verdict, rows};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -26,6 +27,17 @@ another layout, a story below `tests/stories`.
 |---|---|---|
 ";
 
+const PASSKEYS_HEAD: &str = "
+## Passkeys
+
+The suite has no browser with an authenticator. What must hold of passkeys is looked for by stories below
+`tests/stories`, in a real browser and at real sshd and sudo, and by tests of the library, which send what
+a browser refuses to send.
+
+| what must hold | looked for by |
+|---|---|
+";
+
 pub(crate) fn render(columns: &[Column]) -> String {
     let mut text = HEAD.to_owned();
     text.push_str(&render_table(columns));
@@ -34,6 +46,10 @@ pub(crate) fn render(columns: &[Column]) -> String {
     for (advisory, fault) in ADVISORIES {
         let places = places(advisory).join("; ");
         let _ = writeln!(text, "| {advisory} | {fault} | {places} |");
+    }
+    text.push_str(PASSKEYS_HEAD);
+    for row in &PASSKEYS {
+        let _ = writeln!(text, "| {} | {} |", row.holds, row.places());
     }
     text
 }

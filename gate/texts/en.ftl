@@ -406,7 +406,7 @@ make-passkey-code = Make a code with a passkey
 passkey-code-made = Your code
 passkey-code-shown = Enter this code where ssh or sudo asks for a verification code.
 passkey-code-until = It expires { $at }.
-passkey-code-care = Give it to nobody: only a prompt that you opened yourself needs it.
+passkey-code-care = Do not give it to anyone: only a prompt that you opened yourself needs it.
 another-passkey-code = Make another code
 passkey-code-none = A code needs a passkey whose device checks you, by PIN or fingerprint. Add one first.
 
@@ -432,4 +432,4 @@ approval-unknown = No such request
 approval-unknown-line = There is nothing to approve here for your account: the request has ended, or is not yours. Start again at the prompt.
 approval-refused = Refused
 approval-refused-line = The request is refused, and is in the log.
-approval-refused-advice = Whoever asked has passed your first factor, such as your password or a key: change it, and tell the administrator.
+approval-refused-advice = The request was made with your first factor, such as your password or a key: change it, and tell the administrator.

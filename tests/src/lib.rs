@@ -7,6 +7,7 @@ mod assertions;
 mod fleet {
     pub(crate) mod balancer;
     pub(crate) mod fleet_host;
+    pub(crate) mod joined_host;
     pub(crate) mod machine;
     pub(crate) mod managed_host;
     pub(crate) mod postgres_server;
@@ -79,6 +80,7 @@ mod web {
 pub use assertions::{assert_contains, assert_lacks, assert_within};
 pub use fleet::balancer::Balancer;
 pub use fleet::fleet_host::FleetHost;
+pub use fleet::joined_host::JoinedHost;
 pub use fleet::machine::{CLIENT, Machine};
 pub use fleet::managed_host::ManagedHost;
 pub use fleet::postgres_server::PostgresServer;

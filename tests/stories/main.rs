@@ -70,6 +70,7 @@ mod fleet {
 /// Hosts that hold no secrets, and their servers.
 mod hosts {
     mod ansible;
+    mod approval;
     mod attacks;
     pub(crate) mod break_glass;
     mod lockers;
@@ -136,6 +137,7 @@ mod services {
     mod sshd_modes;
     pub(crate) mod su;
     pub(crate) mod sudo;
+    mod sudo_security_key;
 }
 /// Sessions at the web: how long they last, and what a page asks for again.
 mod sessions {

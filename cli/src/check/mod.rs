@@ -39,6 +39,7 @@ mod gate {
 mod pam {
     pub(crate) mod confinement;
     pub(crate) mod evaluation;
+    mod security_key;
     pub(crate) mod services;
     pub(crate) mod stack;
     pub(crate) mod units;

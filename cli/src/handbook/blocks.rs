@@ -243,6 +243,16 @@ const LISTED: &[(&str, &str, Evidence)] = &[
         "PubkeyAuthOptions",
         Alike("a_security_key_that_has_verified_its_user_is_the_second_factor"),
     ),
+    (
+        "docs/hosts/sudo.md",
+        "sudo apt-get install libpam-u2f",
+        NotRun("a key at USB makes its line"),
+    ),
+    (
+        "docs/hosts/sudo.md",
+        "auth       requisite",
+        Followed("beside_pam_u2f_a_code_is_asked_for_where_no_key_is"),
+    ),
 ];
 
 /// Services of others that commands of the pages control.

@@ -40,6 +40,7 @@ use crate::token::{LoginToken, StepUpToken};
 use crate::verify::decision::Refusal;
 use crate::verify::method::AuthenticationMethod;
 use crate::verify::origin::Origin;
+use crate::verify::passkey::PasskeyRefusal;
 use crate::verify::throttle::Phase;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
@@ -161,6 +162,8 @@ pub enum AfterCode {
 pub enum AfterPasskeyAlone {
     Opened(Box<OpenedSession>),
     Refused(Refusal),
+    /// The response is wrong. The reason is for the log of the system, not for the client.
+    Wrong(PasskeyRefusal),
     /// The passkey is right, but its authenticator did not verify its user.
     NotVerified,
 }

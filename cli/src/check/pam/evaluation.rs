@@ -4,6 +4,7 @@
 //! return, and keeps what the stack had decided before.
 
 use crate::check::finding::Place;
+use crate::check::pam::security_key::{asks_for_key, is_proof, never_ignores, verifies_password};
 use crate::check::pam::stack::{Stack, StackLine, StackStep};
 use postern_shared::system::pam_service::{PamAction, PamActions, PamRule, is_module};
 use std::collections::BTreeSet;
@@ -22,6 +23,8 @@ pub(crate) enum BypassKind {
     EndsBefore,
     /// A line before pam_totp.so jumps over it.
     JumpsOver,
+    /// pam_u2f.so before pam_totp.so skips it, and does not prove a second factor there.
+    KeyUnproven,
     /// The control of pam_totp.so lets the stack succeed although it failed.
     FailureIgnored,
     /// A line after a failed pam_totp.so forgets the failure.
@@ -103,7 +106,10 @@ enum Passed {
 #[derive(Clone, Debug)]
 struct StackState {
     impression: Impression,
+    /// Whether the code was verified or is not needed, or a security key was, which is as good.
     ours: Passed,
+    /// Whether a module has verified the password.
+    password: bool,
     cause: Option<Bypass>,
 }
 
@@ -126,20 +132,19 @@ impl StackEvaluation {
         let begin = StackState {
             impression: Impression::Undefined,
             ours: Passed::NotRun,
+            password: false,
             cause: None,
         };
         let mut open = vec![(0, begin)];
         while let Some((index, path)) = open.pop() {
             let Some(line) = lines.get(index) else {
-                if !ends
-                    .iter()
-                    .any(|end| (end.impression, end.ours) == (path.impression, path.ours))
-                {
+                let key = |end: &StackState| (end.impression, end.ours, end.password);
+                if !ends.iter().any(|end| key(end) == key(&path)) {
                     ends.push(path);
                 }
                 continue;
             };
-            if !seen.insert((index, path.impression, path.ours)) {
+            if !seen.insert((index, path.impression, path.ours, path.password)) {
                 continue;
             }
             for (next, path) in self.step(lines, index, line, &path) {
@@ -169,6 +174,12 @@ impl StackEvaluation {
                             _ => Passed::Failed,
                         };
                     }
+                    if result == "success" {
+                        path.password |= verifies_password(rule);
+                        if is_proof(rule) && path.password && path.is_granted() {
+                            path.ours = Passed::Yes;
+                        }
+                    }
                     let action = actions.action(result);
                     self.apply(lines, index, line, path, result, action)
                 };
@@ -182,6 +193,7 @@ impl StackEvaluation {
                     if end.ours != Passed::NotRun {
                         path.ours = end.ours;
                     }
+                    path.password |= end.password;
                     if path.cause.is_none() {
                         path.cause = end.cause.clone();
                     }
@@ -222,7 +234,7 @@ impl StackEvaluation {
                 if action == PamAction::Done && ends {
                     next = lines.len();
                     if path.ours != Passed::Yes && ours_is_later() && is_success {
-                        path.cause = Some(line.cause(BypassKind::EndsBefore));
+                        path.cause = Some(line.cause_of_skip(BypassKind::EndsBefore));
                     }
                 }
             }
@@ -247,7 +259,7 @@ impl StackEvaluation {
                 }
                 let skipped = &lines[index + 1..next];
                 if path.ours != Passed::Yes && skipped.iter().any(StackLine::holds_decision) {
-                    path.cause = Some(line.cause(BypassKind::JumpsOver));
+                    path.cause = Some(line.cause_of_skip(BypassKind::JumpsOver));
                 }
             }
         }
@@ -275,6 +287,11 @@ impl StackEvaluation {
             &["success", "auth_err"]
         } else if rule.is_ours() {
             &["success", "ignore", "auth_err"]
+        } else if asks_for_key(rule) && self.ours != OurResult::Any {
+            // whether an account gets in that has no key
+            &["auth_err"]
+        } else if never_ignores(rule) {
+            &["success", "auth_err"]
         } else if is_module(target, "pam_rootok.so") && self.caller == StackCaller::User {
             &["auth_err"]
         } else {
@@ -298,6 +315,16 @@ impl StackLine {
         match &self.step {
             StackStep::Module { rule, .. } => decides(rule),
             StackStep::Substack(inner) => inner.iter().any(StackLine::holds_decision),
+        }
+    }
+
+    /// Returns the cause where this line has pam_totp.so skipped.
+    fn cause_of_skip(&self, kind: BypassKind) -> Bypass {
+        match &self.step {
+            StackStep::Module { rule, .. } if asks_for_key(rule) => {
+                self.cause(BypassKind::KeyUnproven)
+            }
+            _ => self.cause(kind),
         }
     }
 

@@ -25,6 +25,7 @@ pub(crate) fn asks(machine: &Machine, service: &str) -> bool {
 pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut asking = Vec::new();
+    let mut with_key = Vec::new();
     let mut names_us = false;
     for service in service_names(machine) {
         // files that others include
@@ -45,6 +46,9 @@ pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {
         findings.extend(auth_findings(&service, &auth));
         findings.extend(account_findings(&service, &account));
         if auth.asks() && findings.len() == before {
+            if auth.accepts_key() {
+                with_key.push(service.clone());
+            }
             asking.push(service);
         }
     }
@@ -58,6 +62,11 @@ pub(crate) fn findings(machine: &Machine) -> Vec<Finding> {
     findings.extend(confinement::findings(machine, &asking));
     if !asking.is_empty() {
         let what = format!("asks for the code: {}", asking.join(", "));
+        findings.push(Finding::ok("pam", what));
+    }
+    if !with_key.is_empty() {
+        let services = with_key.join(", ");
+        let what = format!("accepts a security key of pam_u2f.so in place of the code: {services}");
         findings.push(Finding::ok("pam", what));
     }
     if !names_us {
@@ -162,6 +171,10 @@ fn describe(service: &str, bypass: &Bypass, result: &str) -> Finding {
         BypassKind::JumpsOver => (
             "this line jumps over pam_totp.so",
             "make it jump fewer lines, or move pam_totp.so above it",
+        ),
+        BypassKind::KeyUnproven => (
+            "pam_u2f.so skips pam_totp.so here without a proof of a second factor",
+            "put it below the password, with authfile= outside /home, and without nouserok and alwaysok",
         ),
         BypassKind::FailureIgnored => (
             "the stack can succeed although pam_totp.so has failed",

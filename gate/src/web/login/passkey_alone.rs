@@ -12,6 +12,7 @@ use postern_shared::engine::{AfterPasskeyAlone, OpenedSession, PasskeyOptions, S
 use postern_shared::system::clock;
 use postern_shared::token::PasskeySignIn;
 use postern_shared::verify::decision::Refusal;
+use postern_shared::verify::passkey::PasskeyRefusal;
 use serde_json::Value;
 
 /// A sign-in that has begun: its sealed request, and what the browser is asked for.
@@ -94,16 +95,24 @@ pub(crate) async fn verify_passkey_alone(
             ActRefused::code(request.language, refusal),
         ),
         AfterPasskeyAlone::Refused(refusal) => (refusal.to_string(), refused()),
+        AfterPasskeyAlone::Wrong(reason) => {
+            log_refusal(request, "passkey-wrong", Some(&reason));
+            return Err(refused());
+        }
     };
-    log_refusal(request, &format!("passkey-{cause}"));
+    log_refusal(request, &format!("passkey-{cause}"), None);
     Err(refused)
 }
 
 /// Logs and counts a refusal of a sign-in in which no user is known.
-fn log_refusal(request: &RequestContext<'_>, cause: &str) {
+fn log_refusal(request: &RequestContext<'_>, cause: &str, reason: Option<&PasskeyRefusal>) {
     METRICS.count_sign_in("refused", cause);
     let line = log::event("refused")
         .with("cause", cause)
         .with("address", request.address);
-    line.with("service", SERVICE).write();
+    let line = line.with("service", SERVICE);
+    match reason {
+        Some(reason) => line.quoted("reason", reason).write(),
+        None => line.write(),
+    }
 }

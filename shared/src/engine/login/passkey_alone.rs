@@ -47,7 +47,7 @@ impl Login<'_> {
             Err((name, refusal)) => {
                 return repeat_after_conflict(|| match &name {
                     Some(name) => self.refuse_user(browser, name, refusal, now),
-                    None => self.refuse_address(browser, now),
+                    None => self.refuse_address(browser, refusal, now),
                 });
             }
         };
@@ -158,9 +158,10 @@ impl Login<'_> {
     fn refuse_address(
         &mut self,
         browser: &BrowserContext<'_>,
+        refusal: PasskeyRefusal,
         now: Timestamp,
     ) -> Result<AfterPasskeyAlone, LoginError> {
-        let wrong = AfterPasskeyAlone::Refused(Refusal::Wrong);
+        let wrong = AfterPasskeyAlone::Wrong(refusal);
         let Some(address) = browser.origin.throttle_key() else {
             return Ok(wrong);
         };
@@ -191,6 +192,6 @@ fn refuse(
     evaluation.commit()?;
     Ok(match refusal {
         PasskeyRefusal::UserVerification => AfterPasskeyAlone::NotVerified,
-        _ => AfterPasskeyAlone::Refused(Refusal::Wrong),
+        refusal => AfterPasskeyAlone::Wrong(refusal),
     })
 }

@@ -409,6 +409,7 @@ passkey-sign-in-failed = Der Browser hat keinen Passkey übergeben. Versuchen Si
 passkey-sign-in-refused = Der Passkey wurde nicht angenommen. Versuchen Sie es noch einmal, oder melden Sie sich mit Name und Passwort an.
 passkey-not-verified = Dieser Passkey fragt weder nach einer PIN noch nach biometrischen Merkmalen und meldet Sie deshalb nicht allein an. Melden Sie sich mit Name und Passwort an, und verwenden Sie ihn anstelle des Codes.
 passkey-registered = Dieser Passkey ist schon eingerichtet.
+passkeys-need-passkey = Melden Sie sich mit einem Passkey oder einem Wiederherstellungscode an, um Ihre Passkeys zu ändern.
 passkeys-not-available = Passkeys stehen hier nicht zur Verfügung. Fragen Sie die Administration.
 too-many-passkeys = Es gibt { $most } Passkeys, mehr sind nicht möglich: Entfernen Sie zuerst einen.
 page-needs-passkey = Die gewünschte Seite braucht einen Passkey. Ein Code meldet Sie an, öffnet sie aber nicht.

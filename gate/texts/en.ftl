@@ -389,6 +389,7 @@ passkey-sign-in-failed = The browser gave no passkey. Try again, or sign in with
 passkey-sign-in-refused = The passkey was not accepted. Try again, or sign in with name and password.
 passkey-not-verified = This passkey does not ask for a PIN or biometrics, so it does not sign you in alone. Sign in with name and password, and use it in place of the code.
 passkey-registered = This passkey is set up already.
+passkeys-need-passkey = Sign in with a passkey or a recovery code to change your passkeys.
 passkeys-not-available = Passkeys are not available here. Ask the administrator.
 too-many-passkeys = There are { $most } passkeys, which is the maximum: remove one first.
 page-needs-passkey = The page that you requested needs a passkey. A code signs you in, but does not open it.

@@ -409,6 +409,7 @@ passkey-sign-in-failed = El navegador no entregó ninguna llave de acceso. Inté
 passkey-sign-in-refused = La llave de acceso no fue aceptada. Inténtelo de nuevo o inicie la sesión con nombre y contraseña.
 passkey-not-verified = Esta llave de acceso no pide PIN ni biometría, por lo que no inicia la sesión por sí sola. Inicie la sesión con nombre y contraseña y úsela en lugar del código.
 passkey-registered = Esta llave de acceso ya está configurada.
+passkeys-need-passkey = Inicie sesión con una llave de acceso o un código de recuperación para cambiar sus llaves de acceso.
 passkeys-not-available = Las llaves de acceso no están disponibles aquí. Pregunte al administrador.
 too-many-passkeys = Hay { $most } llaves de acceso, el máximo: elimine primero una.
 page-needs-passkey = La página solicitada necesita una llave de acceso. Un código inicia la sesión, pero no la abre.

@@ -409,6 +409,7 @@ passkey-sign-in-failed = Le navigateur n’a fourni aucune clé d’accès. Rée
 passkey-sign-in-refused = La clé d’accès n’a pas été acceptée. Réessayez, ou connectez-vous avec votre nom et votre mot de passe.
 passkey-not-verified = Cette clé d’accès ne demande ni code PIN ni biométrie : elle ne vous connecte donc pas seule. Connectez-vous avec votre nom et votre mot de passe, puis utilisez-la à la place du code.
 passkey-registered = Cette clé d’accès est déjà configurée.
+passkeys-need-passkey = Connectez-vous avec une clé d’accès ou un code de récupération pour modifier vos clés d’accès.
 passkeys-not-available = Les clés d’accès ne sont pas disponibles ici. Demandez à l’administrateur.
 too-many-passkeys = Il y a { $most } clés d’accès, le maximum : supprimez-en d’abord une.
 page-needs-passkey = La page demandée exige une clé d’accès. Un code vous connecte, mais ne l’ouvre pas.

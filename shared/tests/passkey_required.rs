@@ -2,21 +2,34 @@
 //! themselves.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "test_store/authenticator.rs"]
+mod authenticator;
 mod test_store;
 
+use authenticator::SoftAuthenticator;
 use postern_shared::account::name::UserName;
 use postern_shared::config::{Config, file};
 use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::Input;
-use postern_shared::engine::{AfterPassword, BrowserContext, RequestedPage, SERVICE};
+use postern_shared::engine::enrollment::pending::PendingEnrollment;
+use postern_shared::engine::{
+    AdministrationError, AfterCode, AfterPassword, BrowserContext, Principal, RequestedPage,
+    SERVICE, TrustRequest,
+};
 use postern_shared::policy::groups::PersonGroups;
 use postern_shared::policy::requirement::PolicySubject;
 use postern_shared::system::network::address::Address;
+use postern_shared::token::session::{SecondFactorMethod, Session};
+use postern_shared::token::{LoginToken, PasskeyPurpose, PasskeyToken};
 use std::path::Path;
-use test_store::{NOW, PASSWORD, TestStore, alice_at_the_web, browser, name, password, remote};
+use test_store::{
+    NOW, PASSWORD, TestStore, alice_at_the_web, assert_contains, browser, code_at, name, password,
+    remote, signs_in,
+};
 
 const OWN_HOST: &str = "[gate]\nurl = \"https://auth.example.com/\"\n";
 const FROM: &str = "192.0.2.7";
+const ELSEWHERE: &str = "198.51.100.7";
 
 fn read(text: &str) -> Result<Config, String> {
     let read = file::validate_with_accounts(Path::new("/nowhere/p.toml"), text.to_owned());
@@ -164,4 +177,163 @@ fn the_page_of_an_application_needs_one_and_the_pages_of_the_account_do_not() {
     assert!(needs_passkey(&mut test, &alice, page("app.example.com")));
     assert!(!needs_passkey(&mut test, &bob, page("app.example.com")));
     assert!(!needs_passkey(&mut test, &alice, None));
+}
+
+type Changed = Result<(), AdministrationError>;
+
+fn begins(test: &mut TestStore, session: &Session) -> Result<PasskeyToken, AdministrationError> {
+    let mut passkeys = test.engine.passkeys();
+    let begun = passkeys.request_in_session(session, PasskeyPurpose::Registration, NOW)?;
+    Ok(begun.expect("the gate can have passkeys").0)
+}
+
+fn completes(
+    test: &mut TestStore,
+    session: &Session,
+    token: &PasskeyToken,
+    key: &mut SoftAuthenticator,
+    label: &str,
+) -> Changed {
+    let response = key.registers(&token.passkey_challenge().to_text());
+    let (from, label) = (remote(FROM), label.parse().unwrap());
+    let actor = Principal::SignedIn(session, &from);
+    let mut passkeys = test.engine.passkeys();
+    passkeys.add_passkey(token, &response, &label, actor, NOW)
+}
+
+fn adds(test: &mut TestStore, session: &Session, key: &mut SoftAuthenticator, to: &str) -> Changed {
+    let token = begins(test, session)?;
+    completes(test, session, &token, key, to)
+}
+
+fn removes(test: &mut TestStore, session: &Session, label: &str) -> Changed {
+    let (from, label) = (remote(FROM), label.parse().unwrap());
+    let actor = Principal::SignedIn(session, &from);
+    let mut passkeys = test.engine.passkeys();
+    passkeys.remove_passkey(&session.name, &label, actor, NOW)
+}
+
+fn disables(test: &mut TestStore, session: &Session) -> Changed {
+    let from = remote(FROM);
+    let actor = Principal::SignedIn(session, &from);
+    let mut accounts = test.engine.accounts();
+    let disabled = accounts.disable_second_factor(&session.name, actor, NOW);
+    disabled.map(|_| ())
+}
+
+fn enters_password(test: &mut TestStore) -> LoginToken {
+    let (from, none) = (remote(ELSEWHERE), Input::parse(b""));
+    let (who, typed) = (name("alice"), password(PASSWORD));
+    let mut login = test.engine.login();
+    match login.enter_password(&browser(&from), &who, Some(&typed), &none, NOW) {
+        Ok(AfterPassword::Code(token)) => *token,
+        _ => panic!("no code is asked for"),
+    }
+}
+
+#[track_caller]
+fn opened(entered: AfterCode) -> Session {
+    match entered {
+        AfterCode::Opened(opened) => opened.session,
+        AfterCode::Refused(refusal) => panic!("refused: {refusal}"),
+    }
+}
+
+fn by_passkey(test: &mut TestStore, key: &mut SoftAuthenticator) -> Session {
+    let token = enters_password(test);
+    let response = key.asserts(&token.passkey_challenge().to_text());
+    let (from, trust) = (remote(ELSEWHERE), TrustRequest::NotAsked);
+    let mut login = test.engine.login();
+    opened(
+        login
+            .enter_passkey(&browser(&from), &token, &response, trust, NOW)
+            .unwrap(),
+    )
+}
+
+fn by_recovery_code(test: &mut TestStore, app: &PendingEnrollment) -> Session {
+    let token = enters_password(test);
+    let input = Input::parse(app.recovery_codes()[0].plain().as_bytes());
+    let (from, trust) = (remote(ELSEWHERE), TrustRequest::NotAsked);
+    let mut login = test.engine.login();
+    let session = opened(
+        login
+            .enter_code(&browser(&from), &token, &input, trust, NOW)
+            .unwrap(),
+    );
+    assert_eq!(session.passed.second, SecondFactorMethod::RecoveryCode);
+    session
+}
+
+/// Returns alice with one passkey, and the session by a code in which she added it.
+fn with_passkey(rules: &str) -> (TestStore, PendingEnrollment, Session, SoftAuthenticator) {
+    let (mut test, app) = alice_at_the_web(rules);
+    let session = signs_in(&mut test, &remote(ELSEWHERE), &code_at(&app, 0, NOW), NOW);
+    let mut key = SoftAuthenticator::new(b"one");
+    adds(&mut test, &session, &mut key, "laptop").expect("the first is added after a code");
+    (test, app, session, key)
+}
+
+#[track_caller]
+fn needs_a_passkey(changed: Changed) {
+    let refused = changed.expect_err("a session by a code changes passkeys");
+    assert_contains(refused.to_string(), "a passkey, a recovery code or");
+}
+
+/// Password and code would be worth as much as the passkey that is demanded, if they could replace
+/// it.
+#[test]
+fn a_session_by_a_code_changes_no_passkey_where_one_is_demanded() {
+    let rule = "[[gate.rule]]\nhosts = [\"vault.example.com\"]\nthen = \"passkey\"\n";
+    let policy = |of: &str| format!("[policy]\npasskey_required = {of}\n{OWN_HOST}");
+    let exempt = "\"all\"\n[[policy.exempt]]\nnetworks = [\"192.0.2.0/24\"]";
+    for rules in [
+        policy("[\"alice\"]"),
+        policy("\"all\""),
+        policy(exempt),
+        format!("{OWN_HOST}{rule}"),
+    ] {
+        let (mut test, app, session, mut key) = with_passkey(&rules);
+        let mut other = SoftAuthenticator::new(b"two");
+        needs_a_passkey(adds(&mut test, &session, &mut other, "phone"));
+        needs_a_passkey(removes(&mut test, &session, "laptop"));
+        needs_a_passkey(disables(&mut test, &session));
+
+        let strong = by_passkey(&mut test, &mut key);
+        adds(&mut test, &strong, &mut other, "phone").unwrap();
+        removes(&mut test, &strong, "phone").unwrap();
+        let strong = by_recovery_code(&mut test, &app);
+        adds(&mut test, &strong, &mut other, "phone").unwrap();
+        removes(&mut test, &strong, "laptop").unwrap();
+        // An administrator may always.
+        let (alice, label) = (name("alice"), "phone".parse().unwrap());
+        let mut passkeys = test.engine.passkeys();
+        passkeys
+            .remove_passkey(&alice, &label, "root", NOW)
+            .unwrap();
+    }
+}
+
+/// The transaction decides, not the beginning of the registration.
+#[test]
+fn registrations_that_began_before_the_first_passkey_add_no_second_one() {
+    let rules = format!("[policy]\npasskey_required = \"all\"\n{OWN_HOST}");
+    let (mut test, app) = alice_at_the_web(&rules);
+    let session = signs_in(&mut test, &remote(ELSEWHERE), &code_at(&app, 0, NOW), NOW);
+    let tokens = [(); 2].map(|()| begins(&mut test, &session).unwrap());
+    let mut key = SoftAuthenticator::new(b"one");
+    completes(&mut test, &session, &tokens[0], &mut key, "laptop").unwrap();
+    let mut other = SoftAuthenticator::new(b"two");
+    let second = completes(&mut test, &session, &tokens[1], &mut other, "phone");
+    needs_a_passkey(second);
+}
+
+#[test]
+fn a_session_by_a_code_changes_passkeys_that_nothing_demands() {
+    for policy in ["", "[policy]\npasskey_required = [\"all\", \"!alice\"]\n"] {
+        let (mut test, _, session, _) = with_passkey(&format!("{policy}{OWN_HOST}"));
+        let mut other = SoftAuthenticator::new(b"two");
+        adds(&mut test, &session, &mut other, "phone").unwrap();
+        removes(&mut test, &session, "laptop").unwrap();
+    }
 }

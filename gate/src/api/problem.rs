@@ -45,6 +45,7 @@ const CODES: &[&str] = &[
     "one_time_code_required",
     "passkey_not_verified",
     "passkey_refused",
+    "passkey_sign_in_required",
     "password_common",
     "password_not_managed",
     "refused",

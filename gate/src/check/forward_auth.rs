@@ -20,13 +20,14 @@ use crate::state::site::Site;
 use hyper::HeaderMap;
 use hyper::header::{AUTHORIZATION, COOKIE, HeaderName, HeaderValue};
 use postern_shared::account::name::UserName;
+use postern_shared::config::gate::GateConfig;
 use postern_shared::config::gate::rule::RuleAccess;
 use postern_shared::credential::scope::WebRequest;
 use postern_shared::engine::SERVICE;
 use postern_shared::policy::rule::{RuleDecision, RuleRequest};
 use postern_shared::system::clock::{self, Timestamp};
 use postern_shared::system::network::address::Address;
-use postern_shared::token::session::Session;
+use postern_shared::token::session::{FirstFactorMethod, Session};
 use postern_shared::verify::app_password::FoundAppPassword;
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -278,16 +279,23 @@ fn allow_user(
     }
 }
 
-/// Whether a session is neither expired, revoked nor idle for too long. The request counts as a use
-/// of it.
+/// Whether a session is neither expired, revoked nor idle for too long, and was opened in a way that
+/// the configuration permits. The request counts as a use of it.
 pub(crate) fn is_valid_session(site: &Site, session: &Session, now: Timestamp) -> bool {
     session.is_valid_at(site.gate().session_lifetime.seconds(), now)
         && !site.revocation_cache.refuses_session(session)
+        && permits_first_factor(site.gate(), session.passed.first)
         && match (&site.session_uses, site.gate().idle_timeout) {
             (None, None) => true,
             (Some(uses), Some(timeout)) => uses.record_use(session, timeout.seconds(), now),
             (None, Some(_)) | (Some(_), None) => false,
         }
+}
+
+/// Whether the configuration permits a session of this first factor. One by a passkey alone ends when
+/// `gate.passkeys.sign_in` is turned off, also for another `gate.first_factor`.
+fn permits_first_factor(gate: &GateConfig, first: FirstFactorMethod) -> bool {
+    first != FirstFactorMethod::Passkey || gate.passkeys.sign_in
 }
 
 /// Returns the Cookie line, empty if there is none. HTTP/2 crumbs were joined when the request
@@ -311,6 +319,19 @@ fn single_header<'a>(
 mod tests {
     use super::*;
     use crate::proxy::original_request::headers;
+
+    #[test]
+    fn sessions_by_a_passkey_alone_are_valid_while_it_may_sign_in() {
+        for sign_in in [true, false] {
+            let mut gate = GateConfig::default();
+            gate.passkeys.sign_in = sign_in;
+            let permits = |first| permits_first_factor(&gate, first);
+            assert_eq!(permits(FirstFactorMethod::Passkey), sign_in);
+            assert!(permits(FirstFactorMethod::Password));
+            assert!(permits(FirstFactorMethod::HostPassword));
+            assert!(permits(FirstFactorMethod::Identity));
+        }
+    }
 
     #[test]
     fn a_cookie_line_is_opaque_and_a_repeated_header_is_refused() {

@@ -7,7 +7,7 @@ use postern_shared::account::name::{Group, UserName};
 use postern_shared::account::second_factor::Enrolled;
 use postern_shared::config::gate::rule::RuleAccess;
 use postern_shared::engine::{RequestedPage, SERVICE};
-use postern_shared::policy::groups::{PersonGroups, UnresolvedGroup};
+use postern_shared::policy::groups::PersonGroups;
 use postern_shared::policy::requirement::PolicySubject;
 use postern_shared::policy::rule::{RuleDecision, RuleReason, RuleRequest, RuleUser};
 use postern_shared::system::clock::Timestamp;
@@ -121,7 +121,7 @@ pub(crate) fn is_full_session(site: &Site, session: &Session, address: Option<Ad
     if site.config.find_declared_account(&session.name).is_some() {
         passed.second = SecondFactorMethod::None(Enrolled::Yes);
     }
-    match policy_groups(site, session) {
+    match session.policy_groups(&site.config, &site.requested_groups) {
         // Only a new session knows whether the policy applies to this user.
         None => false,
         Some(groups) => {
@@ -137,26 +137,10 @@ pub(crate) fn requires_passkey(site: &Site, session: &Session, address: Option<A
     if !policy.requires_some_passkey() {
         return false;
     }
-    match policy_groups(site, session) {
+    match session.policy_groups(&site.config, &site.requested_groups) {
         None => true,
         Some(groups) => policy.requires_passkey(&policy_subject(site, session, &groups, address)),
     }
-}
-
-/// Returns the groups on which the policy decides. `None` where the configuration asks for other
-/// groups than at sign-in.
-fn policy_groups(site: &Site, session: &Session) -> Option<PersonGroups> {
-    if !site.config.policy.names_groups() {
-        return Some(PersonGroups::default());
-    }
-    let of_host = session.host_groups.read_for(&site.requested_groups)?;
-    let ours = site
-        .config
-        .memberships(&session.name, &session.groups)
-        .map(Group::as_str);
-    let groups = PersonGroups::from_names(ours.chain(of_host.confirmed()))
-        .with_unresolved(of_host.unresolved(), UnresolvedGroup::UnknownAtSignIn);
-    Some(groups)
 }
 
 fn policy_subject<'a>(

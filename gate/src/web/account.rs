@@ -51,7 +51,7 @@ impl<'a> Owner<'a> {
     }
 
     pub(crate) fn principal(&self) -> Principal<'_> {
-        Principal::Session(&self.session.name, &self.client.origin, self.session.id)
+        Principal::SignedIn(self.session, &self.client.origin)
     }
 
     pub(crate) fn origin(&self) -> &Origin {

@@ -302,6 +302,10 @@ impl ActRefused {
                 PasskeyError::Registered => {
                     conflict("already_registered", language.text("passkey-registered"))
                 }
+                PasskeyError::WeakSession(_) => {
+                    let text = language.text("passkeys-need-passkey");
+                    ActRefused::forbidden("passkey_sign_in_required", text)
+                }
                 PasskeyError::Refused(_) => ActRefused::passkey(language),
             },
             Error::CodeUsed => conflict("code_used", language.text("secret-code-used")),

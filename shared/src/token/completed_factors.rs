@@ -75,6 +75,20 @@ impl SecondFactorMethod {
             | SecondFactorMethod::Passkey => true,
         }
     }
+
+    /// Whether it permits the owner to change passkeys where one is demanded: a passkey itself, or
+    /// what replaces a lost one.
+    pub fn may_change_passkeys(self) -> bool {
+        match self {
+            SecondFactorMethod::Passkey
+            | SecondFactorMethod::RecoveryCode
+            | SecondFactorMethod::OneTimeCode => true,
+            SecondFactorMethod::None(_)
+            | SecondFactorMethod::Code
+            | SecondFactorMethod::MailedCode
+            | SecondFactorMethod::TrustedBrowser => false,
+        }
+    }
 }
 
 impl CompletedFactors {

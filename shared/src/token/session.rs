@@ -11,8 +11,10 @@ pub use super::revoked::RevokedSessions;
 
 use crate::account::email::EmailAddress;
 use crate::account::name::{Group, UserName};
+use crate::config::Config;
 use crate::crypto::vault::TokenKeys;
-use crate::policy::session_groups::SessionGroups;
+use crate::policy::groups::{PersonGroups, UnresolvedGroup};
+use crate::policy::session_groups::{RequestedGroups, SessionGroups};
 use crate::system::clock::Timestamp;
 use crate::system::random::{RandomError, random_bytes};
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -89,6 +91,25 @@ pub struct Session {
 }
 
 impl Session {
+    /// Returns the groups on which the policy decides. `None` where the configuration asks for other
+    /// groups than when the session began.
+    pub fn policy_groups(
+        &self,
+        config: &Config,
+        requested: &RequestedGroups,
+    ) -> Option<PersonGroups> {
+        if !config.policy.names_groups() {
+            return Some(PersonGroups::default());
+        }
+        let of_host = self.host_groups.read_for(requested)?;
+        let ours = config
+            .memberships(&self.name, &self.groups)
+            .map(Group::as_str);
+        let groups = PersonGroups::from_names(ours.chain(of_host.confirmed()))
+            .with_unresolved(of_host.unresolved(), UnresolvedGroup::UnknownAtSignIn);
+        Some(groups)
+    }
+
     /// Encodes and signs the cookie.
     pub fn to_cookie(&self, keys: &TokenKeys) -> String {
         let scope = &self.scope[..self.scope.len().min(LONGEST_SCOPE)];

@@ -35,6 +35,7 @@ impl Accounts<'_> {
             Principal::Browser(own, origin) | Principal::Session(own, origin, _) if own == name => {
                 origin
             }
+            Principal::SignedIn(session, origin) if session.name == *name => origin,
             _ => return Ok(()),
         };
         if self.engine.load_policy_facts(name)?.enrolled == Enrolled::Yes {

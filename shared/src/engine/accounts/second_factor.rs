@@ -6,6 +6,7 @@ use super::change::find_account;
 use crate::account::event::EventKind;
 use crate::account::name::{NewName, UserName};
 use crate::credential::otp::totp::Step;
+use crate::engine::passkeys::demand::refuse_weak_owner;
 use crate::engine::{Accounts, AdministrationError, AppPasswordsAfter, Principal, is_enrolled};
 use crate::system::clock::Timestamp;
 
@@ -18,6 +19,7 @@ impl Accounts<'_> {
         now: Timestamp,
     ) -> Result<AppPasswordsAfter, AdministrationError> {
         self.engine.check_not_declared(name)?;
+        let actor = actor.into();
         let mut change = self.engine.begin_change(actor, now)?;
         let record = find_account(&mut change.tx, name)?;
         if !is_enrolled(&mut change.tx, record.id)? {
@@ -27,6 +29,9 @@ impl Accounts<'_> {
             return Err(AdministrationError::NotEnrolled(name.clone()));
         }
         change.refuse_ended_session()?;
+        // this removes the passkeys too
+        let kept = change.tx.passkeys(record.id)?;
+        refuse_weak_owner(change.tx.config, name, &kept, actor)?;
         change.tx.remove_second_factor(record.id)?;
         change.tx.unlock_account(record.id)?;
         change.tx.end_sessions_and_browsers(record.id)?;

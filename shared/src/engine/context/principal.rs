@@ -11,7 +11,7 @@ use crate::engine::enrollment::pending::AccountSnapshot;
 use crate::engine::{AdministrationError, COMMAND, SERVICE};
 use crate::store::Transaction;
 use crate::system::clock::Timestamp;
-use crate::token::session::SessionId;
+use crate::token::session::{Session, SessionId};
 use crate::token::{TokenHolder, TokenParent, TokenRecipient};
 use crate::verify::origin::Origin;
 
@@ -30,6 +30,9 @@ pub enum Principal<'a> {
     Service(&'a str, &'a Origin, &'a str),
     /// The named account in a session. Its acts are refused once the session has ended.
     Session(&'a UserName, &'a Origin, SessionId),
+    /// The account of a session whose factors are known. Its acts are refused once the session has
+    /// ended.
+    SignedIn(&'a Session, &'a Origin),
     /// A program that showed the gate's administration secret.
     Program(&'a Origin),
 }
@@ -122,6 +125,7 @@ impl Principal<'_> {
     pub(in crate::engine) fn session(self) -> Option<SessionId> {
         match self {
             Principal::Session(_, _, id) => Some(id),
+            Principal::SignedIn(session, _) => Some(session.id),
             Principal::Command(_)
             | Principal::Browser(..)
             | Principal::Service(..)
@@ -135,8 +139,13 @@ impl Principal<'_> {
         tx: &mut Transaction<'_>,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
-        let Principal::Session(name, _, id) = self else {
-            return Ok(());
+        let (name, id) = match self {
+            Principal::Session(name, _, id) => (name, id),
+            Principal::SignedIn(session, _) => (&session.name, session.id),
+            Principal::Command(_)
+            | Principal::Browser(..)
+            | Principal::Service(..)
+            | Principal::Program(_) => return Ok(()),
         };
         let own = tx.find_account(name)?.map_or(AccountId(0), |own| own.id);
         match tx.find_session(own, id, now)? {
@@ -170,6 +179,9 @@ pub(in crate::engine) fn audit_event(
         Principal::Command(actor) => (COMMAND, Origin::Local(actor.to_owned()).to_string(), actor),
         Principal::Browser(actor, origin) | Principal::Session(actor, origin, _) => {
             (SERVICE, origin.to_string(), actor.as_str())
+        }
+        Principal::SignedIn(session, origin) => {
+            (SERVICE, origin.to_string(), session.name.as_str())
         }
         Principal::Program(origin) => (SERVICE, origin.to_string(), ADMINISTRATION_ACTOR),
     };

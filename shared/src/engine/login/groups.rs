@@ -122,7 +122,7 @@ pub(in crate::engine) fn web_requirement(
 }
 
 /// Whether the policy requires a passkey of an account at the web, where a code suffices for others.
-pub(super) fn requires_passkey(
+pub(in crate::engine) fn requires_passkey(
     config: &Config,
     name: &UserName,
     groups: &PersonGroups,

@@ -3,6 +3,7 @@
 //! A registration and a removal MUST be called with a step-up: a passkey that somebody else adds signs
 //! in for good.
 
+use super::demand::refuse_weak_owner;
 use super::error::PasskeyError;
 use super::request::RelyingParty;
 use crate::account::event::EventKind;
@@ -35,6 +36,7 @@ impl Passkeys<'_> {
             return Err(PasskeyError::NotAvailable.into());
         };
         self.engine.check_not_declared(account)?;
+        let actor = actor.into();
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_account(account)?;
         let state = change.tx.login_token_state(token.id())?;
@@ -52,6 +54,7 @@ impl Passkeys<'_> {
             return Err(AdministrationError::NotEnrolled(account.clone()));
         }
         let kept = change.tx.passkeys(record.id)?;
+        refuse_weak_owner(change.tx.config, account, &kept, actor)?;
         if kept.len() >= MAX_PASSKEYS {
             return Err(PasskeyError::TooMany(account.clone(), MAX_PASSKEYS).into());
         }
@@ -153,9 +156,11 @@ impl Passkeys<'_> {
         actor: impl Into<Principal<'a>>,
         now: Timestamp,
     ) -> Result<(), AdministrationError> {
+        let actor = actor.into();
         let mut change = self.engine.begin_change(actor, now)?;
         let record = change.find_account(account)?;
         let kept = change.tx.passkeys(record.id)?;
+        refuse_weak_owner(change.tx.config, account, &kept, actor)?;
         change
             .tx
             .remove_passkey(find(&kept, account, name)?.number)?;

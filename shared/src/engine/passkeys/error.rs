@@ -17,6 +17,8 @@ pub enum PasskeyError {
     /// The configuration names another relying party than the passkeys that are there.
     OtherRelyingParty(String),
     Refused(PasskeyRefusal),
+    /// A passkey is demanded of the account, and the session was opened by less.
+    WeakSession(UserName),
 }
 
 impl From<PasskeyError> for AdministrationError {
@@ -47,6 +49,11 @@ impl fmt::Display for PasskeyError {
             PasskeyError::OtherRelyingParty(earlier) => write!(
                 f,
                 "the passkeys that are there were made for {earlier}; set gate.passkeys.rp_id to it"
+            ),
+            PasskeyError::WeakSession(account) => write!(
+                f,
+                "a passkey is demanded of {account}, which has one: its passkeys are changed in a session by a passkey, \
+                 a recovery code or an administrator's one-time code"
             ),
             PasskeyError::Refused(refusal) => {
                 write!(f, "the passkey was refused: {refusal}; start again")

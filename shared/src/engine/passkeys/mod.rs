@@ -3,5 +3,6 @@
 
 pub(in crate::engine) mod assertion;
 pub(super) mod changes;
+pub(in crate::engine) mod demand;
 pub(super) mod error;
 pub(super) mod request;

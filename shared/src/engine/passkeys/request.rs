@@ -1,5 +1,6 @@
 //! What a page asks a browser for: the request of one token, and the passkeys that may answer it.
 
+use super::demand::refuse_weak_session;
 use crate::config::Config;
 use crate::config::gate::UserVerification;
 use crate::credential::passkey::CredentialId;
@@ -189,6 +190,9 @@ impl Passkeys<'_> {
             return Ok(None);
         };
         let kept = self.list_passkeys(&session.name)?;
+        if purpose == PasskeyPurpose::Registration {
+            refuse_weak_session(&self.engine.config, &session.name, &kept, Some(session))?;
+        }
         let user_handle = match kept.first() {
             Some(first) => first.user_handle.clone(),
             None => random_bytes::<USER_HANDLE>()?.to_vec(),

@@ -434,7 +434,7 @@ passkey-code-none = Un code demande une clé d’accès dont l’appareil vous v
 # approval
 approve = Approuver une connexion
 approve-line = N’approuvez que si vous vous connectez là en ce moment et que votre propre invite affiche le nombre que vous saisissez ici.
-approve-warning = Si quelqu’un vous a envoyé cette adresse ou le nombre, c’est une attaque : choisissez « Ce n’était pas moi ».
+approve-warning = Si quelqu’un vous a envoyé cette adresse ou le nombre, c’est une attaque : choisissez « Ce n’était pas moi ».
 approve-host = Machine
 approve-service = Service PAM
 approve-from = Depuis

@@ -13,11 +13,12 @@ use postern_shared::credential::completed_methods::CompletedMethods;
 use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
-    AdministrationError, AfterCode, AfterPassword, BrowserContext, Principal, RequestedPage,
-    SERVICE, TrustRequest,
+    AdministrationError, AfterCode, AfterPassword, AfterStepUp, BrowserContext, Principal,
+    RequestedPage, SERVICE, TrustRequest,
 };
 use postern_shared::policy::groups::PersonGroups;
 use postern_shared::policy::requirement::PolicySubject;
+use postern_shared::system::clock::Timestamp;
 use postern_shared::system::network::address::Address;
 use postern_shared::token::session::{SecondFactorMethod, Session};
 use postern_shared::token::{LoginToken, PasskeyPurpose, PasskeyToken};
@@ -221,6 +222,27 @@ fn disables(test: &mut TestStore, session: &Session) -> Changed {
     disabled.map(|_| ())
 }
 
+/// Begins what would give new recovery codes: their renewal, and an enrollment that replaces the
+/// second factor.
+fn begins_recovery_codes(
+    test: &mut TestStore,
+    session: &Session,
+    app: &PendingEnrollment,
+    now: Timestamp,
+) -> [Changed; 2] {
+    let (from, typed) = (remote(ELSEWHERE), password(PASSWORD));
+    let input = Input::parse(code_at(app, 0, now).as_bytes());
+    let mut login = test.engine.login();
+    let stepped = login.step_up(&browser(&from), session, Some(&typed), &input, now);
+    let Ok(AfterStepUp::Verified(proof)) = stepped else {
+        panic!("no step-up");
+    };
+    let mut enrollment = test.engine.enrollment();
+    let renewed = enrollment.begin_recovery_code_renewal(session, &from, &proof, now);
+    let replaced = enrollment.issue_replacement_enrollment_token(session, &proof, now);
+    [renewed.map(|_| ()), replaced.map(|_| ())]
+}
+
 fn enters_password(test: &mut TestStore) -> LoginToken {
     let (from, none) = (remote(ELSEWHERE), Input::parse(b""));
     let (who, typed) = (name("alice"), password(PASSWORD));
@@ -311,6 +333,24 @@ fn a_session_by_a_code_changes_no_passkey_where_one_is_demanded() {
         passkeys
             .remove_passkey(&alice, &label, "root", NOW)
             .unwrap();
+    }
+}
+
+/// New recovery codes would permit what the code does not.
+#[test]
+fn a_session_by_a_code_makes_no_recovery_codes_where_a_passkey_is_demanded() {
+    let rules = format!("[policy]\npasskey_required = \"all\"\n{OWN_HOST}");
+    let (mut test, app, session, mut key) = with_passkey(&rules);
+    for begun in begins_recovery_codes(&mut test, &session, &app, NOW.plus(30)) {
+        needs_a_passkey(begun);
+    }
+    let strong = by_passkey(&mut test, &mut key);
+    for begun in begins_recovery_codes(&mut test, &strong, &app, NOW.plus(60)) {
+        begun.unwrap();
+    }
+    let (mut test, app, session, _) = with_passkey(OWN_HOST);
+    for begun in begins_recovery_codes(&mut test, &session, &app, NOW.plus(30)) {
+        begun.unwrap();
     }
 }
 

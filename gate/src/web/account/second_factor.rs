@@ -1,7 +1,7 @@
 //! The second factor as a whole: turned on, replaced, turned off.
 
 use crate::live::store_pool::WorkKind;
-use crate::web::account::{self, ContinuedSession, Owner};
+use crate::web::account::{self, ContinuedSession, Owner, run_act};
 use crate::web::enroll;
 use crate::web::language::Language;
 use crate::web::pages::account::Confirmation;
@@ -93,13 +93,11 @@ pub(crate) async fn begin_replacement(
     step_up: &StepUpProof,
 ) -> ActResult<EnrollmentToken> {
     let (session, token) = (step_up.session.clone(), step_up.token().clone());
-    let run = request.run(move |engine, _, now| {
-        engine
-            .enrollment()
-            .issue_replacement_enrollment_token(&session, &token, now)
-    });
-    run.await
-        .map_err(|error| request.refuse_unprocessed(&error))
+    run_act(request, session, move |engine, owner| {
+        let mut enrollment = engine.enrollment();
+        enrollment.issue_replacement_enrollment_token(owner.session, &token, owner.now)
+    })
+    .await
 }
 
 /// Begins the enrollment of a second factor, and is refused if there is one.

@@ -5,6 +5,7 @@ use super::authenticators::ShownRecoveryCodes;
 use super::pending::{AccountSnapshot, PendingEnrollment};
 use super::steps::{AfterEnrollmentCode, ShownEnrollment, read_account_snapshot, show_enrollment};
 use crate::credential::input::Input;
+use crate::engine::passkeys::demand::refuse_weak_session;
 use crate::engine::{AdministrationError, Enrollment, Principal};
 use crate::protocol::command_request::{EnrollmentOperation, TypedText};
 use crate::store::Intent;
@@ -73,9 +74,26 @@ impl Enrollment<'_> {
         now: Timestamp,
     ) -> Result<ShownRecoveryCodes, AdministrationError> {
         self.refuse_recovery_codes(&session.name)?;
+        self.refuse_new_recovery_codes(session)?;
         let snapshot = self.snapshot_in_session(session, origin, now)?;
         let to = token_recipient(session, &snapshot);
         self.issue_recovery_codes(to, snapshot, now)
+    }
+
+    /// Refuses a session that may not change the account's passkeys: recovery codes permit to sign in
+    /// and change them.
+    pub(super) fn refuse_new_recovery_codes(
+        &mut self,
+        session: &Session,
+    ) -> Result<(), AdministrationError> {
+        let kept = self.engine.passkeys().list_passkeys_if_any(&session.name)?;
+        let config = &self.engine.config;
+        Ok(refuse_weak_session(
+            config,
+            &session.name,
+            &kept,
+            Some(session),
+        )?)
     }
 
     /// Stores the new recovery codes in place of the earlier ones.

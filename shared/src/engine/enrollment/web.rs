@@ -127,9 +127,9 @@ impl Enrollment<'_> {
         now: Timestamp,
     ) -> Result<Option<EnrollmentToken>, LoginError> {
         let required = self.first_enrollment_requirement(session, origin, now)?;
-        required
-            .map(|required| self.issue_enrollment_token(session, proof, required.into(), now))
-            .transpose()
+        let issued = required
+            .map(|required| self.issue_enrollment_token(session, proof, required.into(), now));
+        Ok(issued.transpose()?)
     }
 
     /// Returns the token for an authenticator that replaces all existing ones, after step-up.
@@ -138,8 +138,11 @@ impl Enrollment<'_> {
         session: &Session,
         proof: &StepUpToken,
         now: Timestamp,
-    ) -> Result<EnrollmentToken, LoginError> {
-        self.issue_enrollment_token(session, proof, EnrollmentPermission::Replacing, now)
+    ) -> Result<EnrollmentToken, AdministrationError> {
+        // its enrollment shows new recovery codes
+        self.refuse_new_recovery_codes(session)?;
+        let may = EnrollmentPermission::Replacing;
+        Ok(self.issue_enrollment_token(session, proof, may, now)?)
     }
 
     fn issue_enrollment_token(
@@ -148,7 +151,7 @@ impl Enrollment<'_> {
         _: &StepUpToken,
         may: EnrollmentPermission,
         now: Timestamp,
-    ) -> Result<EnrollmentToken, LoginError> {
+    ) -> Result<EnrollmentToken, EngineError> {
         let at = AccountVersion {
             id: AccountId(session.account),
             generation: session.generation,

@@ -14,10 +14,13 @@ use postern_shared::credential::input::Input;
 use postern_shared::engine::enrollment::pending::PendingEnrollment;
 use postern_shared::engine::{
     AdministrationError, AfterCode, AfterPassword, AfterStepUp, BrowserContext, Principal,
-    RequestedPage, SERVICE, TrustRequest,
+    RequestedPage, Requester, SERVICE, TrustRequest,
 };
 use postern_shared::policy::groups::PersonGroups;
 use postern_shared::policy::requirement::PolicySubject;
+use postern_shared::protocol::command_request::{
+    ChangeOperation, CommandRequest, Operation, TypedText,
+};
 use postern_shared::system::clock::Timestamp;
 use postern_shared::system::network::address::Address;
 use postern_shared::token::session::{SecondFactorMethod, Session};
@@ -376,4 +379,35 @@ fn a_session_by_a_code_changes_passkeys_that_nothing_demands() {
         adds(&mut test, &session, &mut other, "phone").unwrap();
         removes(&mut test, &session, "laptop").unwrap();
     }
+}
+
+/// A user with a shell is asked for no less by the command than by the pages.
+#[test]
+fn the_command_with_a_code_changes_no_passkey_where_one_is_demanded() {
+    let policy = "[policy]\npasskey_required = [\"alice\"]\n";
+    let (mut test, app, ..) = with_passkey(&format!("{policy}{OWN_HOST}"));
+    let who = name("alice");
+    let mut asks = |change: ChangeOperation, code: &str| {
+        let owner = Requester::Owner {
+            name: &who,
+            uid: 1000,
+        };
+        let request = CommandRequest {
+            account: who.clone(),
+            operation: Operation::Change {
+                code: Some(TypedText::from(code.to_owned())),
+                change,
+            },
+        };
+        test.commands()
+            .execute_request(owner, &request, NOW.plus(60))
+    };
+    let removal = || ChangeOperation::RemovePasskey("laptop".parse().unwrap());
+    let code = code_at(&app, 0, NOW.plus(60));
+    for change in [removal(), ChangeOperation::BeginRecoveryCodes] {
+        let refused = asks(change, &code).err().unwrap().to_string();
+        assert_contains(&refused, "a passkey is demanded of alice");
+    }
+    let recovery = app.recovery_codes()[0].plain();
+    assert!(asks(removal(), recovery).is_ok());
 }

@@ -215,7 +215,7 @@ fn without_a_verified_user_a_passkey_is_no_two_factors() {
     let entered = enters(&mut test, &request, &response);
     assert!(matches!(entered, AfterPasskeyAlone::NotVerified));
     assert_contains(causes(&mut test), "did not verify its user");
-    // One that did not at its registration: whoever found it could have set its PIN.
+    // One that did not at its registration: a finder could have set its PIN.
     let mut found = SoftAuthenticator::new(b"found");
     found.verifies_user = false;
     let mut passkeys = test.engine.passkeys();

@@ -121,7 +121,7 @@ impl TryFrom<toml::Value> for PasskeyAccounts {
         };
         match !entries.is_empty() && entries.iter().all(|entry| entry.starts_with('!')) {
             true => {
-                Err("must list at least one entry that is not an exception, or it covers nobody")
+                Err("must list at least one entry that is not an exception, or it covers no account")
             }
             false => Ok(PasskeyAccounts(entries)),
         }

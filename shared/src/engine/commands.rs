@@ -11,6 +11,7 @@ use super::{
 };
 use crate::account::name::UserName;
 use crate::credential::input::Input;
+use crate::engine::passkeys::demand::refuse_weak_session;
 use crate::protocol::command_request::{
     AuthenticatorKind, ChangeOperation, CommandRequest, EngineReply, EnrollmentOperation,
     FinishOperation, Operation, ReadOperation, ReplyBody, TypedText,
@@ -188,6 +189,9 @@ impl Commands<'_> {
             );
             return Ok(proof);
         }
+        if !matches!(input, Input::RecoveryCode(_)) {
+            self.refuse_weak_change(account, change)?;
+        }
         let outcome = self
             .engine
             .verification()
@@ -202,6 +206,30 @@ impl Commands<'_> {
                 }
                 Ok(proof)
             }
+        }
+    }
+
+    /// Refuses a user without a recovery code what would replace a passkey that is demanded, before a
+    /// code is consumed.
+    fn refuse_weak_change(
+        &mut self,
+        account: &UserName,
+        change: &ChangeOperation,
+    ) -> Result<(), AdministrationError> {
+        match change {
+            ChangeOperation::RemovePasskey(_) | ChangeOperation::BeginRecoveryCodes => {
+                let kept = self.engine.passkeys().list_passkeys_if_any(account)?;
+                Ok(refuse_weak_session(
+                    &self.engine.config,
+                    account,
+                    &kept,
+                    None,
+                )?)
+            }
+            ChangeOperation::BeginEnrollment(_)
+            | ChangeOperation::RemoveAuthenticator(_)
+            | ChangeOperation::RenamePasskey { .. }
+            | ChangeOperation::RevokeBrowsers(_) => Ok(()),
         }
     }
 

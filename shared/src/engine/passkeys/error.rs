@@ -52,8 +52,8 @@ impl fmt::Display for PasskeyError {
             ),
             PasskeyError::WeakSession(account) => write!(
                 f,
-                "a passkey is demanded of {account}, which has one: its passkeys are changed in a session by a passkey, \
-                 a recovery code or an administrator's one-time code"
+                "a passkey is demanded of {account}, which has one: its passkeys and recovery codes are changed in a session by a \
+                 passkey, a recovery code or an administrator's one-time code, or by a command with a recovery code"
             ),
             PasskeyError::Refused(refusal) => {
                 write!(f, "the passkey was refused: {refusal}; start again")

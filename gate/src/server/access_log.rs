@@ -103,4 +103,11 @@ mod tests {
     fn a_long_path_is_cut() {
         assert_eq!(shorten(&"\u{e4}".repeat(5000)).chars().count(), MAX_TEXT);
     }
+
+    #[test]
+    fn the_code_of_an_approval_is_not_in_the_log() {
+        assert_eq!(without_code("/approve/MD97H836JZ"), "/approve/");
+        assert_eq!(without_code("/auth/approve/MD97H836JZ"), "/auth/approve/");
+        assert_eq!(without_code("/passkeys"), "/passkeys");
+    }
 }

@@ -120,9 +120,9 @@ impl TryFrom<toml::Value> for PasskeyAccounts {
             Ok(RequiredAccounts::Enrolled) | Err(_) => return Err(EXPECTED),
         };
         match !entries.is_empty() && entries.iter().all(|entry| entry.starts_with('!')) {
-            true => {
-                Err("must list at least one entry that is not an exception, or it covers no account")
-            }
+            true => Err(
+                "must list at least one entry that is not an exception, or it covers no account",
+            ),
             false => Ok(PasskeyAccounts(entries)),
         }
     }

@@ -63,7 +63,8 @@ pub use mail::code::{MailMessage, MailQueued, MailRefusal, MailRequest, NotMaile
 pub use mail::sign_in::BY_LINK;
 pub use mail::waiting::{WaitCallbackGuard, report_waiting, set_wait_callback};
 pub use passkeys::error::PasskeyError;
-pub use passkeys::request::{OtherRelyingParty, PasskeyOptions};
+pub use passkeys::relying_party::OtherRelyingParty;
+pub use passkeys::request::PasskeyOptions;
 pub use policy::exemption::PolicyError;
 pub use policy::groups::AdministratorStatus;
 pub use policy::rule_test::RuleTest;

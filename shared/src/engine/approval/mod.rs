@@ -15,7 +15,7 @@ mod prompt;
 
 use crate::account::record::AccountRecord;
 use crate::credential::approval_code::{ApprovalCode, ApprovalNumber};
-use crate::engine::passkeys::request::RelyingParty;
+use crate::engine::passkeys::relying_party::RelyingParty;
 use crate::engine::transaction::EngineTransaction;
 use crate::store::{ApprovalRecord, StoreError};
 use crate::system::clock::Timestamp;

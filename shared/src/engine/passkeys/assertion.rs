@@ -1,6 +1,6 @@
 //! The use of a passkey, in the transaction that grants what it proves.
 
-use super::request::RelyingParty;
+use super::relying_party::RelyingParty;
 use crate::account::record::AccountId;
 use crate::config::gate::UserVerification;
 use crate::credential::passkey::response::AssertionResponse;

@@ -5,7 +5,7 @@
 
 use super::demand::refuse_weak_owner;
 use super::error::PasskeyError;
-use super::request::RelyingParty;
+use super::relying_party::RelyingParty;
 use crate::account::event::EventKind;
 use crate::account::name::{Label, UserName};
 use crate::config::gate::UserVerification;

@@ -2,7 +2,7 @@
 //! would be worth as much as the passkey.
 
 use super::error::PasskeyError;
-use super::request::RelyingParty;
+use super::relying_party::RelyingParty;
 use crate::account::name::UserName;
 use crate::config::Config;
 use crate::config::gate::rule::RuleAccess;

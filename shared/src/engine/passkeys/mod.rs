@@ -5,4 +5,5 @@ pub(in crate::engine) mod assertion;
 pub(super) mod changes;
 pub(in crate::engine) mod demand;
 pub(super) mod error;
+pub(in crate::engine) mod relying_party;
 pub(super) mod request;

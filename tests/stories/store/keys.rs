@@ -317,7 +317,7 @@ fn renewing_all_keys_says_first_what_ends_and_asks() {
     assert_contains(&output.err, "--yes");
     let mut terminal = Terminal::run(Postern::call("key rotate --compromised").command());
     terminal.expect(
-        "for 1 account: 1 password, 6 recovery codes, 0 one-time codes, 0 app passwords, 0 mailed codes, 0 trusted browsers, 0 sessions",
+        "for 1 account: 1 password, 6 recovery codes, 0 one-time codes, 0 passkey codes, 0 app passwords, 0 mailed codes, 0 trusted browsers, 0 sessions",
     );
     terminal
         .expect("Authenticators keep working")

@@ -314,7 +314,7 @@ fn a_gate_without_passkeys_offers_no_approval() {
     assert_eq!(refusal.cause, "approval-not-available");
 }
 
-/// A security key without PIN: whoever finds it could use it.
+/// A security key without PIN: a finder could use it.
 #[test]
 fn a_passkey_that_does_not_verify_its_user_approves_nothing() {
     let (mut test, app) = alice_at_the_web(GATE);
